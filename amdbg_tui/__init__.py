@@ -1,0 +1,1 @@
+"""The terminal application `ampubsub-tui`: joins a topic and shows what happens on it."""

@@ -1,0 +1,1 @@
+"""Records, their store in SQLite, cursor and filters."""

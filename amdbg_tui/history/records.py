@@ -1,0 +1,180 @@
+"""The records: everything a person may want to look at, as small immutable values.
+
+Records are made in the peer's thread (`node.py`), cross to the screen in batches, and are written to one
+history as they come. All text in them that came from others has been made harmless (`safe_text.py`).
+`at_s` is wall-clock time (seconds since the epoch) when the record was made. A machine is named by its
+`MachineKey`; the topic machine of our own peer has index -1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class MachineKey(NamedTuple):
+    """(peer id, index) of a machine; index -1 is a peer's own topic machine."""
+
+    peer_id: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateShape:
+    """One state of a schema, as the screen shows it."""
+
+    name: str
+    auto: bool = False
+    multi: bool = False
+    require: tuple[str, ...] = ()
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRecord:
+    """A peer came, changed or went. The newest one of a peer holds."""
+
+    at_s: float
+    peer_id: str
+    status: str
+    """A `PeerStatus` value: self, joined, hearsay, stale, gone."""
+    name: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDetailRecord:
+    """The transport's and the registry's figures of a peer, sampled about once a second when changed."""
+
+    at_s: float
+    peer_id: str
+    addresses: tuple[str, ...] = ()
+    transport: str = ""
+    round_trip_s: float | None = None
+    agent: str = ""
+    gossipsub: str = ""
+    in_mesh: bool = False
+    messages_in: tuple[tuple[str, int], ...] = ()
+    """(message type, count) pairs."""
+    messages_out: tuple[tuple[str, int], ...] = ()
+    dropped: tuple[tuple[str, int], ...] = ()
+    """(reason, count) pairs."""
+    last_heard_s: float | None = None
+    """Wall-clock time of the last message it wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRecord:
+    """A machine appeared, changed its schema or its source, or went. The newest one of a key holds."""
+
+    at_s: float
+    key: MachineKey
+    machine_id: str
+    states: tuple[StateShape, ...]
+    """In index order; a clock has one tick per entry."""
+    source: str
+    """A `Source` value: local, first-hand, hearsay, stale, gone."""
+    tags: tuple[str, ...] = ()
+    parent_id: str = ""
+    groups: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    clock: tuple[int, ...] = ()
+    """Ticks when the record was made."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One step of a transition: what a relation or handler did (spec of asyncmachine, steps)."""
+
+    kind: str
+    """rel, handler, activate, deactivate, deactivate-passive, called, cancel."""
+    from_state: str = ""
+    to_state: str = ""
+    detail: str = ""
+    """For `rel` the relation; for `handler` its flags or name."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionRecord:
+    """One transition: whole for a local machine, derived from a clock change for a network machine."""
+
+    at_s: float
+    key: MachineKey
+    transition_id: str
+    kind: str
+    """add, remove, set; `clock` for a derived one."""
+    called: tuple[str, ...]
+    accepted: bool
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    auto: bool = False
+    check: bool = False
+    derived: bool = False
+    source: str = ""
+    """`MACHINE/TRANSITION/TIME` of who asked for it, if known; for a derived one the teller's peer id."""
+    trust: str = "local"
+    """The `Source` of the clock when it came."""
+    queue_tick: int = 0
+    args: tuple[tuple[str, str], ...] = ()
+    handlers: tuple[str, ...] = ()
+    """Handlers that ran, in order; a refusing one ends with `!`."""
+    steps: tuple[StepRecord, ...] = ()
+    log: tuple[tuple[int, str], ...] = ()
+    """(level, text) lines written while it ran."""
+    error: str = ""
+    by_hand: bool = False
+    """Asked for by the person at this screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRecord:
+    """Something to read: a refused address, a peer that cannot read us, a lost connection."""
+
+    at_s: float
+    severity: str
+    text: str
+    peer_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """What the person asked of an own machine, and what came of it."""
+
+    at_s: float
+    key: MachineKey
+    kind: str
+    """add, remove, set, toggle."""
+    states: tuple[str, ...]
+    args: tuple[tuple[str, str], ...] = ()
+    result: str = ""
+    """executed, canceled, queued."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRecord:
+    """How our own peer stands: the status bar and the empty screens read it."""
+
+    at_s: float
+    phase: str
+    """starting, connecting, failed, joining, joined, reconnecting, leaving, closed."""
+    topic: str = ""
+    peer_id: str = ""
+    addresses: tuple[str, ...] = ()
+    detail: str = ""
+    """In words: which address, why, what to try."""
+    topics_offered: tuple[str, ...] = field(default=())
+
+
+Record = (
+    PeerRecord
+    | PeerDetailRecord
+    | MachineRecord
+    | TransitionRecord
+    | NoticeRecord
+    | CommandRecord
+    | ConnectionRecord
+)

@@ -1,0 +1,1 @@
+"""One file a pane; every pane reads the history."""

@@ -1,0 +1,1 @@
+"""What panes share: the virtual list, prompts, bars."""

@@ -1,0 +1,1 @@
+"""State schemas shared by peers: basic, connected, disposed, topic."""

@@ -1,0 +1,122 @@
+"""What a topic tells whoever watches it: peers and machines that come, change and go.
+
+A watcher is a plain callable given to `Topic.watch`; it is called in the peer's own thread, in order,
+and must return quickly (the screen's node puts the event on a deque and wakes the screen). Local
+machines' transitions are not events of this kind: a watcher binds a `Tracer` to a local machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ampubsub.machine import Time
+
+
+class Source(StrEnum):
+    """Where our picture of a machine comes from, and so how far to trust its clock."""
+
+    LOCAL = "local"
+    FIRST_HAND = "first-hand"
+    """Said by the machine's own peer."""
+    HEARSAY = "hearsay"
+    """Said by another peer only."""
+    STALE = "stale"
+    """Known to be behind (updates are missing), or its peer is out of reach."""
+    GONE = "gone"
+    """Its peer said bye or has been out of reach too long. No more news will come."""
+
+
+class PeerStatus(StrEnum):
+    """How a peer stands to us."""
+
+    SELF = "self"
+    JOINED = "joined"
+    """Connected to us and subscribed to the topic."""
+    HEARSAY = "hearsay"
+    """Known through others only."""
+    STALE = "stale"
+    """Out of reach for a short while."""
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerChanged:
+    """A peer appeared, or its status or name changed."""
+
+    peer_id: str
+    status: PeerStatus
+    name: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineExposed:
+    """A machine became visible: one of ours was exposed, or a peer told us of one.
+
+    `key` is `(peer id, index)`, never reused while the peer lives.
+    """
+
+    key: tuple[str, int]
+    machine_id: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSourceChanged:
+    """The trust in a machine's clock changed: first-hand, hearsay, stale."""
+
+    key: tuple[str, int]
+    source: Source
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineReplaced:
+    """The machine at `key` restarted or changed its schema; its clock starts anew."""
+
+    key: tuple[str, int]
+    machine_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachineGone:
+    """A machine was un-exposed, or its peer left for good."""
+
+    key: tuple[str, int]
+    machine_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockChanged:
+    """A network machine's clock moved. Both vectors have one tick per state, in index order."""
+
+    key: tuple[str, int]
+    before: Time
+    after: Time
+    source: Source
+    teller: str
+    """Peer id of who said it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something a person should read: a peer that asks again for what it was told, a refused address ..."""
+
+    severity: str
+    """`info`, `warning` or `error`."""
+    text: str
+    peer_id: str = ""
+
+
+TopicEvent = (
+    PeerChanged
+    | MachineExposed
+    | MachineSourceChanged
+    | MachineReplaced
+    | MachineGone
+    | ClockChanged
+    | Noticed
+)

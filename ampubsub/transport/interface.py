@@ -1,0 +1,185 @@
+"""The network as a peer sees it: one small interface, and the few types that cross it.
+
+A transport opens one host, dials addresses, joins GossipSub topics and publishes bytes. Everything it
+learns arrives as *events* in one bounded, ordered queue. It knows nothing of machines or of the six
+messages. Two implementations: `ampubsub.transport.libp2p` and `ampubsub.transport.memory`; both keep
+time through trio's clock only, so that the in-memory one runs under a virtual clock.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+
+class TransportError(Exception):
+    """Something the network refused. The text names the address or peer and what to try."""
+
+
+class AddressError(TransportError):
+    """An address is not a usable multiaddr (malformed, no `/p2p/` part, unsupported transport)."""
+
+
+class DialError(TransportError):
+    """A well-formed address could not be reached in time."""
+
+
+class ListenError(TransportError):
+    """A listen address could not be opened (in use, not allowed, not local)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """One GossipSub message. Its signature was checked: `author` really wrote `data`."""
+
+    topic: str
+    author: str
+    """Peer id of who signed it."""
+    data: bytes
+    received_from: str
+    """Peer id of the neighbour that handed it on; may equal `author`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSubscribed:
+    """A peer connected to us announced that it takes part in `topic` (GossipSub subscription)."""
+
+    topic: str
+    peer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerUnsubscribed:
+    """A peer left `topic`, or its last connection to us ended."""
+
+    topic: str
+    peer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConnected:
+    """The first connection to a peer stands (identify done or given up)."""
+
+    peer_id: str
+    address: str
+    """Remote multiaddr without the `/p2p/` part; empty when unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDisconnected:
+    """The last connection to a peer ended."""
+
+    peer_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Input of a peer that was thrown away before it became a message."""
+
+    peer_id: str
+    reason: str
+    """A short stable word: `bad-signature`, `bad-protobuf`, `oversize`, `queue-full` ..."""
+
+
+TransportEvent = (
+    MessageReceived | PeerSubscribed | PeerUnsubscribed | PeerConnected | PeerDisconnected | Dropped
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDetail:
+    """What the transport knows of a connected peer, as of the call."""
+
+    peer_id: str
+    addresses: tuple[str, ...] = ()
+    transport: str = ""
+    """`quic-v1`, `tcp`, `memory`."""
+    round_trip_s: float | None = None
+    agent: str = ""
+    protocols: tuple[str, ...] = ()
+    gossipsub: str = ""
+    """The newest GossipSub version both sides speak, such as `1.1`."""
+    in_mesh: Mapping[str, bool] = field(default_factory=dict)
+    """Topic name to whether the peer is in our mesh for it."""
+    connections: int = 0
+    connected_since: float | None = None
+    """Seconds on trio's clock."""
+
+
+class Transport(ABC):
+    """One host on a network.
+
+    Life: `async with transport.opened(listen): ...`. Leaving the block closes every connection so that
+    others notice at once, and leaves no task, thread or descriptor behind. A transport can be opened
+    again after it was closed.
+    """
+
+    @property
+    @abstractmethod
+    def peer_id(self) -> str:
+        """Our own libp2p peer id (base58), known before opening."""
+
+    @property
+    @abstractmethod
+    def addresses(self) -> tuple[str, ...]:
+        """Addresses others can dial, each ending in `/p2p/PEERID`. Empty while closed."""
+
+    @abstractmethod
+    def opened(self, listen: Sequence[str]) -> AbstractAsyncContextManager[None]:
+        """Listen on `listen` (may be empty: dial only). Raises `AddressError` or `ListenError`."""
+
+    @abstractmethod
+    async def connect(self, address: str) -> str:
+        """Dial one address ending in `/p2p/PEERID`; return the peer id. Idempotent.
+
+        Raises `AddressError` or `DialError`. A peer dialled once is *known*: it is redialled with
+        back-off and jitter when its connection is lost, until `forget` is called for it.
+        """
+
+    @abstractmethod
+    def forget(self, peer_id: str) -> None:
+        """Stop redialling a peer."""
+
+    @abstractmethod
+    async def disconnect(self, peer_id: str) -> None:
+        """Close all connections to a peer. Idempotent."""
+
+    @abstractmethod
+    async def join(self, topic: str) -> None:
+        """Take part in a GossipSub topic. Idempotent."""
+
+    @abstractmethod
+    async def leave(self, topic: str) -> None:
+        """Stop taking part in a topic. Idempotent."""
+
+    @abstractmethod
+    async def publish(self, topic: str, data: bytes) -> None:
+        """Hand `data` to the topic. Raises `TransportError` when not joined or over the size limit."""
+
+    @abstractmethod
+    def events(self) -> AsyncIterator[TransportEvent]:
+        """Iterate over events in order. One reader; the queue is bounded and counts what it drops."""
+
+    @abstractmethod
+    def connected_peers(self) -> frozenset[str]:
+        """Peer ids with at least one live connection."""
+
+    @abstractmethod
+    def topic_peers(self, topic: str) -> frozenset[str]:
+        """Connected peers that announced `topic`."""
+
+    @abstractmethod
+    def topics_of(self, peer_id: str) -> frozenset[str]:
+        """Topics that a connected peer has announced."""
+
+    @abstractmethod
+    def detail(self, peer_id: str) -> PeerDetail | None:
+        """What is known of a peer; None when it is not connected."""
+
+    @property
+    @abstractmethod
+    def dropped(self) -> Mapping[str, int]:
+        """How much input was thrown away, by reason, since opening."""

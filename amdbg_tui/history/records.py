@@ -3,7 +3,7 @@
 Records are made in the peer's thread (`node.py`), cross to the screen in batches, and are written to one
 history as they come. All text in them that came from others has been made harmless (`safe_text.py`).
 `at_s` is wall-clock time (seconds since the epoch) when the record was made. A machine is named by its
-`MachineKey`; the topic machine of our own peer has index -1.
+`MachineKey`; the topic machine of a peer has slot -1.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 
 class MachineKey(NamedTuple):
-    """(peer id, index) of a machine; index -1 is a peer's own topic machine."""
+    """(peer id, index on the wire) of a machine; slot -1 is a peer's own topic machine."""
 
     peer_id: str
-    index: int
+    slot: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""What a machine is made of: states with their relations, as plain immutable data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One state's properties and relations (asyncmachine manual, "Defining states")."""
+
+    auto: bool = False
+    """The machine itself tries to activate it after each accepted change."""
+    multi: bool = False
+    """Can be activated again while active; its tick then grows by 2."""
+    require: tuple[str, ...] = ()
+    """States that must be active for this one to be active."""
+    add: tuple[str, ...] = ()
+    """States activated together with this one, as far as possible."""
+    remove: tuple[str, ...] = ()
+    """States deactivated when this one gets active."""
+    after: tuple[str, ...] = ()
+    """States whose handlers run before this one's in the same transition."""
+    tags: tuple[str, ...] = ()
+    """Free words for people and tools."""
+
+    def __post_init__(self) -> None:
+        for field in ("require", "add", "remove", "after", "tags"):
+            value = getattr(self, field)
+            if isinstance(value, str):
+                raise TypeError(
+                    f"State.{field} is a list of names, not the string {value!r}: write [{value!r}]"
+                )
+            if type(value) is not tuple:
+                object.__setattr__(self, field, tuple(value))
+
+
+Schema = Mapping[str, State]
+"""State name to its properties; the order of the mapping has no meaning."""

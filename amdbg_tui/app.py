@@ -1,0 +1,528 @@
+"""The App: layout, frames and what the keys do. Panes draw, the view remembers, the history tells."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widget import Widget
+
+from amdbg_tui import keymap, themes
+from amdbg_tui.frames import FRAME_S, Frames
+from amdbg_tui.history.live import Changes
+from amdbg_tui.history.store import History
+from amdbg_tui.panes import status
+from amdbg_tui.panes.log import LogPane
+from amdbg_tui.panes.machines import MachinesPane
+from amdbg_tui.panes.peer import PeerPane
+from amdbg_tui.panes.records import RecordsPane
+from amdbg_tui.panes.schema import SchemaPane
+from amdbg_tui.panes.standing import StandingPane, banner_of, standing_of
+from amdbg_tui.panes.transition_detail import TransitionDetail
+from amdbg_tui.panes.transitions import TransitionsPane
+from amdbg_tui.panes.view import View
+from amdbg_tui.widgets.bars import Bar, Toolbar
+from amdbg_tui.widgets.paint import Paint
+from amdbg_tui.widgets.virtual_list import VirtualList
+
+GLOW_STEP_S = 0.15
+SECOND_S = 1.0
+NARROW_CELLS = 100
+"""Narrower screens show one pane at a time."""
+PAIR_CELLS = 70
+"""From here on a narrow screen has room for the machines beside that pane."""
+BROAD_CELLS = 190
+"""From here on log and transitions stand side by side."""
+
+
+class MainScreen(Screen[None], inherit_bindings=False):
+    """The one screen; its keys are the app's table and nothing else."""
+
+
+class DebuggerApp(App[int]):
+    """The terminal debugger over a history, with or without a peer behind it."""
+
+    TITLE = "ampubsub-tui"
+    CSS = """
+    Screen { background: $background; color: $foreground; }
+    #content { height: 1fr; }
+    #machines { width: 2fr; min-width: 30; max-width: 52; }
+    #middle { width: 3fr; }
+    #right { width: 5fr; }
+    #records { height: 3fr; }
+    #records > * { width: 1fr; }
+    VirtualList { border-title-color: $text-grey; border-subtitle-color: $text-grey; }
+    VirtualList:focus { border-title-color: $frame-focused; border-title-style: bold; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings()]
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    def __init__(
+        self,
+        history: History,
+        node: object | None = None,
+        *,
+        theme: str = "",
+        theme_folders: Iterable[Path] = (),
+        keys: Mapping[str, str] | None = None,
+        level: int = 2,
+        now: Callable[[], float] = time.time,
+        least_frame_s: float = FRAME_S,
+    ) -> None:
+        """`theme` is a theme's name; `keys` are changed keys by id; `now` is wall-clock time in seconds."""
+        self.paint = Paint({})
+        found, self.broken_themes = themes.load_themes([themes.bundled_folder(), *theme_folders])
+        self._defaults = found[themes.DEFAULT_THEME].variables
+        super().__init__()
+        self.history = history
+        self.node = node
+        self.now = now
+        self.keys = dict(keys or {})
+        self.view = View(history.live, history.cursor(), level=level, now=now)
+        self.frames = Frames(self.frame, least_s=least_frame_s)
+        self.records_shown = "log"
+        self.pane_shown = "machines"
+        self.forced_narrow = False
+        self.middle_shown = "schema"
+        self.dismissed = ""
+        self._chose = False
+        self._glow_timer: Timer | None = None
+        for one in found.values():
+            self.register_theme(one)
+        self.theme_names = list(found)
+        self._wanted_theme = theme
+        self.theme = self._first_theme(theme)
+
+    # Themes.
+
+    def _first_theme(self, wanted: str) -> str:
+        if self.no_color or (not wanted and self.console.color_system == "standard"):
+            return "terminal" if "terminal" in self.theme_names else themes.DEFAULT_THEME
+        return wanted if wanted in self.available_themes else themes.DEFAULT_THEME
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Roles that a theme leaves out are the dark theme's."""
+        return dict(self._defaults)
+
+    def _new_paint(self) -> None:
+        self.paint = Paint(self.get_css_variables())
+        for widget in self.screen.query(Widget):
+            widget.refresh()
+
+    def on_theme_changed(self) -> None:
+        """Another theme, another paint."""
+        self._new_paint()
+
+    # Layout.
+
+    def get_default_screen(self) -> Screen[None]:
+        """Our own screen, with our own keys only."""
+        return MainScreen(id="_default")
+
+    def compose(self) -> ComposeResult:
+        """Address bar, banner, the panes, toolbar, status bar."""
+        view = self.view
+        self.address = Bar(id="address")
+        self.banner = Bar(id="banner")
+        self.machines = MachinesPane(view)
+        self.schema = SchemaPane(view)
+        self.peer = PeerPane(view)
+        self.standing = StandingPane()
+        self.log_pane = LogPane(view)
+        self.transitions = TransitionsPane(view)
+        self.detail = TransitionDetail(view)
+        self.toolbar = Toolbar(status.switches(self), id="toolbar")
+        self.status = Bar(id="status")
+        yield self.address
+        yield self.banner
+        with Horizontal(id="content"):
+            yield self.machines
+            with Vertical(id="middle"):
+                yield self.schema
+                yield self.peer
+            with Vertical(id="right"):
+                with Horizontal(id="records"):
+                    yield self.log_pane
+                    yield self.transitions
+                yield self.detail
+            yield self.standing
+        yield self.toolbar
+        yield self.status
+
+    def on_mount(self) -> None:
+        """Begin to paint."""
+        self._new_paint()
+        self.theme_changed_signal.subscribe(self, lambda _: self.on_theme_changed())
+        self.set_keymap(self.keys)
+        self.view.changed()
+        self.history.on_fresh = self.frames.wake
+        self.frames.start()
+        self.set_interval(SECOND_S, self._second)
+        self.machines.focus()
+        self.frame()
+        for broken in self.broken_themes:
+            self.say(str(broken), "warning")
+        if self._wanted_theme and self._wanted_theme not in self.available_themes:
+            self.say(
+                f"there is no theme {self._wanted_theme}; known are {', '.join(self.theme_names)}", "warning"
+            )
+        for id in keymap.unknown_ids(self.keys):
+            self.say(f"settings: there is no key called {id}; ? lists them", "warning")
+
+    def on_unmount(self) -> None:
+        """No frames from now on."""
+        self.history.on_fresh = None
+        self.frames.stop()
+
+    def say(self, text: str, severity: str = "information") -> None:
+        """A short message in the corner; the text may be anybody's."""
+        level = severity if severity in ("information", "warning", "error") else "information"
+        self.notify(text, severity=level, markup=False)  # type: ignore[arg-type]
+
+    def on_resize(self) -> None:
+        """Another size may need another layout."""
+        self.arrange()
+        self.call_after_refresh(self.update_panes)
+
+    @property
+    def narrow(self) -> bool:
+        """One pane at a time."""
+        return self.forced_narrow or self.size.width < NARROW_CELLS
+
+    def arrange(self) -> None:
+        """Decide which panes are seen."""
+        standing = standing_of(self.history.live)
+        alone = standing is not None and standing.kind != self.dismissed
+        empty = alone and standing is not None and standing.kind in ("empty", "alone")
+        narrow = self.narrow
+        pane = self.pane_shown
+        pair = narrow and self.size.width >= PAIR_CELLS
+        broad = self.size.width >= BROAD_CELLS and not narrow
+        if pair and pane == "machines":
+            pane = self.middle_shown
+        opened = self.view.opened is not None
+        middle = not alone and (not narrow or pane in ("schema", "peer"))
+        right = not alone and (not narrow or pane in ("log", "transitions", "detail"))
+        self.standing.display = alone
+        self.machines.display = (not alone or empty) and (not narrow or pair or self.pane_shown == "machines")
+        self.query_one("#middle").display = middle
+        self.query_one("#right").display = right
+        self.schema.display = self.middle_shown == "schema"
+        self.peer.display = self.middle_shown == "peer"
+        self.log_pane.display = self.view.level > 0 and (broad or self.records_shown == "log")
+        self.transitions.display = broad or self.records_shown == "transitions" or self.view.level == 0
+        self.query_one("#records").display = not (narrow and opened)
+        self.detail.display = opened
+        banner = None if alone and not empty else banner_of(self.history.live)
+        self.banner.display = banner is not None
+        if banner is not None:
+            self.banner.show(banner)
+        if alone and standing is not None:
+            self.standing.show(standing)
+        self.screen.set_class(narrow, "-narrow")
+        focused = self.focused
+        if focused is None or not _seen(focused):
+            for widget in (
+                self.standing,
+                self.machines,
+                self.schema,
+                self.peer,
+                self.log_pane,
+                self.transitions,
+            ):
+                if _seen(widget):
+                    widget.focus()
+                    break
+
+    # Frames.
+
+    def frame(self) -> None:
+        """Take in what is fresh, and paint what changed."""
+        changes = self.history.refresh()
+        self.view.take(changes)
+        self._choose_first(changes)
+        self.update_panes()
+        for notice in changes.notices if not changes.rebuilt else ():
+            self.say(
+                notice.text, {"warning": "warning", "error": "error"}.get(notice.severity, "information")
+            )
+        if self.view.glowing() and self._glow_timer is None:
+            self._glow_timer = self.set_interval(GLOW_STEP_S, self._glow)
+
+    def _choose_first(self, changes: Changes) -> None:
+        """Until the person chooses, the first machine worth seeing is chosen: an own one, else any."""
+        if self._chose or not self.history.live.machines:
+            return
+        best = min(
+            (machine for machine in self.history.live.machines.values() if machine.record.source != "gone"),
+            key=lambda machine: (machine.is_topic, not machine.is_own, machine.key),
+            default=None,
+        )
+        if best is not None and best.key != self.view.machine_key:
+            self.view.select_machine(best.key)
+            self.machines.update()
+            self.machines.show(best.key)
+
+    def update_panes(self) -> None:
+        """Every pane that is seen takes what changed; each is cheap when nothing did."""
+        self.arrange()
+        if self.machines.display:
+            self.machines.update()
+        for pane in (self.schema, self.peer, self.log_pane, self.transitions, self.detail):
+            if _seen(pane):
+                pane.update()
+        self.toolbar.update()
+        self.address.show(*status.address(self))
+        self.status.show(*status.status(self))
+
+    def _glow(self) -> None:
+        self.schema.update()
+        if not self.view.glowing() and self._glow_timer is not None:
+            self._glow_timer.stop()
+            self._glow_timer = None
+
+    def _second(self) -> None:
+        """Ages grow."""
+        if _seen(self.peer):
+            self.peer.update()
+
+    # What the panes tell.
+
+    def on_virtual_list_moved(self, event: VirtualList.Moved) -> None:
+        """The cursor moved: what it is on is what the others show."""
+        if event.list is self.machines:
+            self._select_row()
+        elif event.list in (self.log_pane, self.transitions) and self.view.opened is not None:
+            self.view.opened = self._records().current()
+        self.update_panes()
+
+    def _select_row(self) -> None:
+        line = self.machines.current()
+        if line is None:
+            return
+        self._chose = self._chose or self.focused is self.machines
+        self.view.select_machine(line.key, line.peer_id)
+        self.middle_shown = "schema" if line.key is not None else "peer"
+
+    def on_virtual_list_opened(self, event: VirtualList.Opened) -> None:
+        """Enter, or the second click."""
+        pane = event.list
+        if pane is self.machines:
+            self._chose = True
+            self._select_row()
+            self._dismiss()
+            self.action_pane(self.middle_shown)
+        elif pane is self.schema:
+            self.schema.toggle_at(event.index)
+        elif pane in (self.log_pane, self.transitions):
+            self.action_detail()
+        self.update_panes()
+
+    def on_toolbar_pressed(self, event: Toolbar.Pressed) -> None:
+        """A switch is a key with a name."""
+        self.call_later(self.run_action, event.action)
+
+    # Keys.
+
+    def _records(self) -> RecordsPane:
+        if self.focused in (self.log_pane, self.transitions):
+            return self.focused
+        return self.log_pane if self.log_pane.display else self.transitions
+
+    def _dismiss(self) -> None:
+        standing = standing_of(self.history.live)
+        if standing is not None and standing.kind not in ("topics", "closed"):
+            self.dismissed = standing.kind
+
+    def action_pane(self, name: str) -> None:
+        """Go to a pane, and show it."""
+        if name in ("log", "transitions"):
+            self.records_shown = name
+            if name == "log" and self.view.level == 0:
+                self.view.set_level(2)
+        elif name in ("schema", "peer"):
+            self.middle_shown = name
+        self.pane_shown = name
+        self.update_panes()
+        pane = {"log": self.log_pane}.get(name) or self.query_one(f"#{name}")
+        self.call_after_refresh(pane.focus)
+        self.call_after_refresh(self.update_panes)
+
+    def action_next_pane(self) -> None:
+        """Tab."""
+        self.screen.focus_next()
+
+    def action_previous_pane(self) -> None:
+        """Shift and Tab."""
+        self.screen.focus_previous()
+
+    def action_machine(self, by: int) -> None:
+        """The next or previous machine, from any pane."""
+        self._chose = True
+        if self.machines.step_machine(by):
+            self._select_row()
+            self.update_panes()
+
+    async def action_back(self) -> None:
+        """Close what is open, else go to the machines."""
+        if self.view.opened is not None:
+            self._close_detail()
+        elif self.standing.display:
+            self._dismiss()
+            self.update_panes()
+        elif self.middle_shown == "peer" and self.view.machine_key is not None:
+            self.action_pane("schema")
+        else:
+            self.action_pane("machines")
+
+    def _close_detail(self) -> None:
+        self.view.opened = None
+        self.action_pane(self.records_shown)
+
+    def action_follow(self) -> None:
+        """Freeze, or follow again."""
+        self.view.follow(not self.view.following)
+        self.update_panes()
+
+    def action_tail(self) -> None:
+        """Follow the newest."""
+        self.view.follow(True)
+        self.update_panes()
+
+    def action_level(self, by: int) -> None:
+        """More or less log."""
+        self.view.set_level(self.view.level + by)
+        self.update_panes()
+
+    def action_next_level(self) -> None:
+        """The next level, round the end."""
+        self.view.set_level((self.view.level + 1) % 6)
+        self.update_panes()
+
+    def action_show(self, what: str) -> None:
+        """Show or hide a kind of records or rows."""
+        self.view.toggle(what)
+        self.update_panes()
+
+    def action_scope(self) -> None:
+        """This machine, its peer, everything."""
+        self.view.next_scope()
+        self.update_panes()
+
+    def action_state_filter(self) -> None:
+        """All states, active ones, those that just changed."""
+        self.view.next_state_filter()
+        self.update_panes()
+
+    def action_group(self) -> None:
+        """The next group of states."""
+        self.view.next_group()
+        self.update_panes()
+
+    def action_only_state(self) -> None:
+        """Only records that touch the selected state."""
+        if not self.view.state and not self.view.only_state:
+            self.say("Select a state first: its records are what is left.")
+            return
+        self.view.only_state = not self.view.only_state
+        self.view.changed()
+        self.update_panes()
+
+    def action_expand(self) -> None:
+        """Open or close all states."""
+        self.schema.toggle_all()
+
+    def action_detail(self) -> None:
+        """Why did this happen? Open or close the answer."""
+        if self.view.opened is not None and self.focused not in (self.log_pane, self.transitions):
+            self._close_detail()
+            return
+        moment = self._records().current()
+        if moment is None:
+            self.say("There is no record to open yet.")
+            return
+        same = self.view.opened is not None and self.view.opened.number == moment.number
+        self.view.opened = None if same else moment
+        if not same:
+            self.view.follow(False)
+            self.pane_shown = "detail"
+        self.update_panes()
+
+    def action_peer(self) -> None:
+        """Open or close the details of the peer."""
+        self.action_pane(
+            "schema" if self.middle_shown == "peer" and self.view.machine_key is not None else "peer"
+        )
+
+    def action_narrow(self) -> None:
+        """One pane at a time, on any screen."""
+        self.forced_narrow = not self.forced_narrow
+        self.update_panes()
+
+    def action_next_theme(self) -> None:
+        """The next colour theme."""
+        names = [name for name in self.theme_names if name != "terminal"] or self.theme_names
+        at = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(at + 1) % len(names)]
+
+    def action_copy(self) -> None:
+        """Copy the row under the cursor, through the terminal (OSC 52)."""
+        focused = self.focused
+        text = (
+            focused.row_text(focused.cursor)
+            if isinstance(focused, VirtualList) and focused.row_count()
+            else ""
+        )
+        if text:
+            self.copy_to_clipboard(text)
+            self.say(f"Copied: {text if len(text) < 60 else text[:57] + '…'}")
+
+    def action_interrupt(self) -> None:
+        """Copy what is selected, else leave."""
+        selected = self.screen.get_selected_text()
+        if selected:
+            self.copy_to_clipboard(selected)
+            self.screen.clear_selection()
+            self.say("Copied.")
+        else:
+            self.exit(0)
+
+    async def action_quit(self) -> None:
+        """Leave."""
+        self.exit(0)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette has everything the keys have, and the themes by name."""
+        for key in keymap.KEYMAP:
+            if key.id not in ("app.palette", "app.interrupt"):
+                yield SystemCommand(
+                    f"{key.label} ({keymap.shown_keys(key.id, self.keys)})",
+                    key.help,
+                    self._runner(key.action),
+                )
+        for name in self.theme_names:
+            yield SystemCommand(f"Theme: {name}", "Change the colours.", self._theme_setter(name))
+
+    def _runner(self, action: str) -> Callable[[], None]:
+        def run() -> None:
+            self.call_later(self.run_action, action)
+
+        return run
+
+    def _theme_setter(self, name: str) -> Callable[[], None]:
+        def change() -> None:
+            self.theme = name
+
+        return change
+
+
+def _seen(widget: Widget) -> bool:
+    """Whether a widget and all it stands in are displayed."""
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))

@@ -1,0 +1,159 @@
+"""The key map: one table of every key of the program.
+
+Bindings, the toolbar, the help on `?` and the command palette are made from it; a person changes keys by id
+in the settings file. Keys are am-dbg's where it has one. Single letters stay free, because letters search
+in the lists; `+ - = ~` open the prompt as the log writes changes: `+Added -Removed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One thing to do, and the keys for it."""
+
+    id: str
+    """Stable name, used in the settings file."""
+    keys: str
+    """Textual's names of the keys, with commas between."""
+    action: str
+    label: str
+    """Two or three words, for the toolbar and the palette."""
+    help: str
+    """One sentence."""
+    group: str
+    priority: bool = False
+    """Works in every pane and prompt, before the pane's own keys."""
+
+
+GROUPS = ("See", "Find", "Change", "Move", "Program")
+
+KEYMAP: tuple[Key, ...] = (
+    Key("pane.machines", "1", "pane('machines')", "Machines", "Go to the machines.", "Move"),
+    Key("pane.schema", "2", "pane('schema')", "States", "Go to the states of the machine.", "Move"),
+    Key("pane.log", "3", "pane('log')", "Log", "Go to the log.", "Move"),
+    Key("pane.transitions", "4", "pane('transitions')", "Transitions", "Go to the transitions.", "Move"),
+    Key("pane.next", "tab", "next_pane", "Next pane", "Go to the next pane.", "Move"),
+    Key("pane.previous", "shift+tab", "previous_pane", "Previous pane", "Go to the pane before.", "Move"),
+    Key(
+        "machine.next",
+        "alt+down,ctrl+n",
+        "machine(1)",
+        "Next machine",
+        "Show the machine below, from any pane.",
+        "Move",
+    ),
+    Key(
+        "machine.previous",
+        "alt+up,ctrl+b",
+        "machine(-1)",
+        "Previous machine",
+        "Show the machine above, from any pane.",
+        "Move",
+    ),
+    Key("app.back", "escape", "back", "Back", "Close what is open, else go to the machines.", "Move"),
+    Key("change.add", "+,alt+a", "prompt('add')", "Add", "Add states to the machine.", "Change"),
+    Key("change.remove", "-", "prompt('remove')", "Remove", "Remove states from the machine.", "Change"),
+    Key("change.set", "=", "prompt('set')", "Set", "Set the machine to exactly these states.", "Change"),
+    Key("change.toggle", "~", "prompt('toggle')", "Toggle", "Toggle states of the machine.", "Change"),
+    Key(
+        "change.repeat",
+        "full_stop",
+        "repeat",
+        "Repeat",
+        "Ask again for what you did last; shown before it is done.",
+        "Change",
+    ),
+    Key("find.filter", "slash", "filter", "Filter", "Show only what matches, in this pane.", "Find"),
+    Key(
+        "find.scope",
+        "alt+w",
+        "scope",
+        "Scope",
+        "Log and transitions of this machine, its peer, or everything.",
+        "Find",
+    ),
+    Key(
+        "find.states",
+        "alt+x",
+        "state_filter",
+        "States shown",
+        "All states, the active ones, or those that just changed.",
+        "Find",
+    ),
+    Key("find.group", "alt+g", "group", "Group", "Next group of states of the schema.", "Find"),
+    Key("find.state", "alt+y", "only_state", "Only this state", "Only records that touch the state.", "Find"),
+    Key("see.follow", "space", "follow", "Freeze", "Freeze or follow the newest.", "See"),
+    Key("see.tail", "alt+v", "tail", "Follow", "Follow the newest.", "See"),
+    Key("see.more", "right_square_bracket", "level(1)", "More log", "One log level more.", "See"),
+    Key("see.less", "left_square_bracket", "level(-1)", "Less log", "One log level less.", "See"),
+    Key("see.canceled", "alt+z", "show('canceled')", "Canceled", "Show or hide canceled records.", "See"),
+    Key("see.auto", "alt+u", "show('auto')", "Auto", "Show or hide automatic records.", "See"),
+    Key("see.checks", "alt+k", "show('checks')", "Checks", "Show or hide checks (can add?).", "See"),
+    Key("see.health", "alt+b", "show('health')", "Health", "Show or hide health checks.", "See"),
+    Key("see.gone", "alt+d", "show('gone')", "Gone", "Show or hide peers that are gone.", "See"),
+    Key("see.expand", "alt+e", "expand", "Expand", "Open or close all states.", "See"),
+    Key("see.detail", "alt+o", "detail", "Why", "Open or close: why did this happen?", "See"),
+    Key("see.peer", "alt+i", "peer", "Peer", "Open or close the details of the peer.", "See"),
+    Key("see.narrow", "alt+t", "narrow", "Narrow", "One pane at a time.", "See"),
+    Key("copy", "alt+c", "copy", "Copy", "Copy the row, through the terminal.", "Program"),
+    Key("app.help", "question_mark,f1", "help", "Help", "Every key and sign.", "Program"),
+    Key("app.palette", "ctrl+p", "command_palette", "Commands", "Find a command by name.", "Program"),
+    Key("app.theme", "alt+j", "next_theme", "Theme", "Next colour theme.", "Program"),
+    Key("app.suspend", "ctrl+z", "suspend_process", "Suspend", "Back to the shell; fg returns.", "Program"),
+    Key("app.quit", "ctrl+q", "quit", "Quit", "Say bye to the topic and leave.", "Program", priority=True),
+    Key(
+        "app.interrupt",
+        "ctrl+c",
+        "interrupt",
+        "Copy or quit",
+        "Copy what is selected; with nothing selected, leave.",
+        "Program",
+        priority=True,
+    ),
+)
+BY_ID = {key.id: key for key in KEYMAP}
+
+GLYPHS = {
+    "full_stop": ".",
+    "slash": "/",
+    "question_mark": "?",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
+    "space": "space",
+    "escape": "esc",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "tilde": "~",
+}
+
+
+def bindings() -> list[Binding]:
+    """The table as Textual's bindings of the app."""
+    return [
+        Binding(key.keys, key.action, key.label, id=key.id, show=False, priority=key.priority)
+        for key in KEYMAP
+        if key.id not in ("app.palette",)
+    ]
+
+
+def shown_keys(id: str, remapped: Mapping[str, str]) -> str:
+    """The keys for `id` as a person writes them: `alt+v`, `+`, `?`."""
+    keys = remapped.get(id) or BY_ID[id].keys
+    return " ".join(GLYPHS.get(name.strip(), name.strip()) for name in keys.split(","))
+
+
+def first_key(id: str, remapped: Mapping[str, str]) -> str:
+    """The first of them, for places with little room."""
+    return shown_keys(id, remapped).split(" ")[0]
+
+
+def unknown_ids(remapped: Mapping[str, str]) -> list[str]:
+    """Ids of a settings file that name nothing."""
+    return sorted(set(remapped) - set(BY_ID))

@@ -1,0 +1,118 @@
+"""What the log and the transitions pane share: rows over the view's window of records, following, older
+pages."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from textual.content import Content
+
+from amdbg_tui.history.live import Moment
+from amdbg_tui.panes.view import View
+from amdbg_tui.widgets.virtual_list import VirtualList
+
+
+class RecordsPane(VirtualList):
+    """A list whose rows each belong to one record of the window."""
+
+    tails = True
+    DEFAULT_CSS = """
+    RecordsPane { border: solid $frame; }
+    RecordsPane:focus { border: double $frame-focused; }
+    """
+
+    def __init__(self, view: View, *, id: str) -> None:
+        super().__init__(id=id)
+        self.view = view
+        self._rebuilt_for: Hashable = None
+        self._taken = 0
+
+    # What the two panes answer.
+
+    def rows_of(self, index: int) -> int:
+        """Make the rows of the window's record `index`; how many there are."""
+        return 1
+
+    def clear_rows(self) -> None:
+        """Forget all rows."""
+
+    def moment_at(self, index: int) -> Moment | None:
+        """The record a row belongs to."""
+        return None
+
+    def row_of_number(self, number: int) -> int | None:
+        """The first row of a record."""
+        for index in range(self.row_count() - 1, -1, -1):
+            moment = self.moment_at(index)
+            if moment is not None and moment.number == number:
+                return index
+        return None
+
+    def title(self) -> str:
+        """The border's title."""
+        return ""
+
+    # Keeping up.
+
+    def update(self) -> None:
+        """Take what changed in the window."""
+        self.following = self.view.following
+        window = self.view.window
+        made_for = self.made_for()
+        if made_for != self._rebuilt_for:
+            held = self.moment_at(self.cursor)
+            self._rebuilt_for = made_for
+            self.clear_rows()
+            self._taken = 0
+            self._take()
+            if not self.following and held is not None:
+                self.cursor = self.row_of_number(held.number) or 0
+                self.rebuilt()
+                self.go(self.cursor, centre=True)
+            else:
+                self.rebuilt()
+        elif self._taken < len(window.moments):
+            self._take()
+        self.border_title = Content(self.title())
+        missed = window.missed
+        self.border_subtitle = Content(f"Paused · {missed:,} new" if not self.view.following else "")
+        self.sync()
+
+    def made_for(self) -> Hashable:
+        """Rows are made anew when this changes."""
+        return (self.view.window.rebuilt_version, self.view.level, self.view.shows["health"])
+
+    def _take(self) -> None:
+        moments = self.view.window.moments
+        for index in range(self._taken, len(moments)):
+            if self.view.passes(moments[index].record):
+                self.rows_of(index)
+        self._taken = len(moments)
+
+    def moved_by_hand(self) -> None:
+        """Reading ends following; at the first row older records are read."""
+        if self.view.following != self.following or self.cursor < self._count - 1:
+            self.view.follow(self.following and self.cursor >= self._count - 1)
+        if self.cursor == 0 and self._count:
+            self.load_older()
+
+    def load_older(self) -> None:
+        """Read one page of older records, if there are any."""
+        held = self.moment_at(0)
+        if self.view.window.load_older(self.view.wanted) and held is not None:
+            self.update()
+            at = self.row_of_number(held.number)
+            if at is not None:
+                self.go(at, centre=True)
+
+    def current(self) -> Moment | None:
+        """The record under the cursor."""
+        return self.moment_at(self.cursor)
+
+    def row_look(self, index: int) -> str:
+        """The opened record is lit."""
+        moment = self.moment_at(index)
+        opened = self.view.opened
+        return (
+            "on lit" if moment is not None and opened is not None and moment.number == opened.number else ""
+        )

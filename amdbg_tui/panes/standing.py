@@ -1,0 +1,197 @@
+"""How our own peer stands, when that is all there is to see: starting, connecting, failed, topics to choose
+from ...
+
+Each state of affairs has its own clear screen: what is happening, why, and what to try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.message import Message
+
+from amdbg_tui.history.live import Live
+from amdbg_tui.widgets.paint import Row, width_of, wrap
+from amdbg_tui.widgets.virtual_list import VirtualList
+
+TEXT_CELLS = 76
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What to say."""
+
+    kind: str
+    """starting, connecting, joining, topics, failed, closed, alone, empty."""
+    title: str
+    look: str
+    sentences: tuple[str, ...]
+    hints: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+
+
+def standing_of(live: Live) -> Standing | None:
+    """The screen for how things stand; None when there are machines to look at."""
+    connection = live.connection
+    phase = connection.phase if connection is not None else "starting"
+    detail = connection.detail if connection is not None else ""
+    others = [peer for peer in live.peers.values() if peer.record.status not in ("self", "gone")]
+    exposed = any(
+        not machine.is_topic and machine.record.source != "gone" for machine in live.machines.values()
+    )
+    topic = f"“{connection.topic}”" if connection is not None and connection.topic else ""
+    if connection is not None and connection.topics_offered and phase not in ("joined", "leaving", "closed"):
+        return Standing(
+            "topics",
+            "Which topic?",
+            "active",
+            ("The peer you dialled speaks of several topics. Choose one with Enter.",),
+            topics=connection.topics_offered,
+        )
+    if phase == "starting":
+        return Standing("starting", "Starting …", "active", (detail or "Your peer is being started.",))
+    if phase == "connecting":
+        return Standing("connecting", "Connecting …", "active", (detail or "Waiting for an answer.",), _LEAVE)
+    if phase == "failed":
+        sentences = tuple(detail.split("\n")) if detail else ("The connection failed.",)
+        return Standing("failed", "Not connected", "error", sentences, _LEAVE)
+    if phase == "joining" and not others:
+        return Standing(
+            "joining", f"Joining {topic} …", "active", (detail or "Connected. Waiting to be let in.",), _LEAVE
+        )
+    if phase in ("leaving", "closed"):
+        return Standing(
+            "closed", "Leaving" if phase == "leaving" else "Left", "grey", (detail or "Bye was said.",)
+        )
+    if phase != "joined" or exposed:
+        return None
+    if not others:
+        addresses = connection.addresses if connection is not None else ()
+        return Standing(
+            "alone",
+            f"Alone on {topic}",
+            "stale",
+            ("You have joined, and nobody else is here yet. Others show up by themselves when they come.",),
+            ("Others reach you at:", *addresses) if addresses else (),
+        )
+    count = len(others)
+    return Standing(
+        "empty",
+        f"Nobody exposes anything on {topic}",
+        "stale",
+        (
+            f"{count} peer{'s are' if count > 1 else ' is'} here, but none has shown a machine so far. "
+            "Machines show up by themselves when they are exposed.",
+        ),
+        (
+            "Esc shows the peers and their own topic machines.",
+            "To expose one yourself: ampubsub-tui join ADDRESS --expose FILE",
+        ),
+    )
+
+
+_LEAVE = ("Esc shows what there is so far, ctrl+q leaves.",)
+
+
+def banner_of(live: Live) -> Row | None:
+    """One line above the panes, when the machines are there but something is wrong with our own
+    connection."""
+    connection = live.connection
+    if connection is None or connection.phase in ("joined", "closed"):
+        return None
+    looks = {"reconnecting": "stale", "failed": "error"}
+    look = looks.get(connection.phase, "active")
+    words = {
+        "reconnecting": "Reconnecting: what you see may be out of date",
+        "failed": "Not connected",
+        "leaving": "Leaving",
+    }.get(connection.phase, f"{connection.phase.capitalize()} …")
+    detail = connection.detail.replace("\n", " ")
+    return [(f" ◐ {words}", f"bold {look}"), (f" · {detail}" if detail else "", "plain")]
+
+
+class StandingPane(VirtualList):
+    """A few sentences in the middle of the screen; topics to choose from are rows for the cursor."""
+
+    DEFAULT_CSS = """
+    StandingPane { border: solid $frame; }
+    StandingPane:focus { border: double $frame-focused; }
+    """
+
+    @dataclass
+    class Chosen(Message):
+        """A topic was chosen."""
+
+        topic: str
+
+    def __init__(self) -> None:
+        super().__init__(id="standing")
+        self.standing: Standing | None = None
+        self.rows: list[Row] = []
+        self._topic_at: dict[int, str] = {}
+        self._made_for: Hashable = None
+
+    def show(self, standing: Standing) -> None:
+        """Say this."""
+        made_for = (standing, self.size)
+        if made_for == self._made_for:
+            return
+        kind = self.standing.kind if self.standing is not None else ""
+        self._made_for = made_for
+        self.standing = standing
+        self._build(standing)
+        if kind != standing.kind or not self._topic_at:
+            self.cursor = min(self._topic_at, default=0)
+        self.border_title = Content("")
+        self.rebuilt()
+
+    def _build(self, standing: Standing) -> None:
+        width = min(TEXT_CELLS, max(20, self.size.width - 4))
+        rows: list[Row] = [[(standing.title, f"bold {standing.look}")], []]
+        for sentence in standing.sentences:
+            rows += wrap([(sentence, "plain")], width)
+        rows.append([])
+        topics = {}
+        for topic in standing.topics:
+            topics[len(rows)] = topic
+            rows.append([("  # ", "faint"), (topic, "bright bold")])
+        for hint in standing.hints:
+            rows += wrap([(hint, "grey")], width)
+        top = max(0, (self.size.height - len(rows)) // 3)
+        wide = max((width_of(row) for row in rows), default=0)
+        left = " " * max(1, (self.size.width - wide) // 2)
+        self._topic_at = {place + top: topic for place, topic in topics.items()}
+        self.rows = [[] for _ in range(top)] + [[(left, "plain"), *row] for row in rows]
+
+    @property
+    def shows_cursor(self) -> bool:
+        """Only where there is something to choose."""
+        return bool(self._topic_at)
+
+    def row_count(self) -> int:
+        """Lines of text."""
+        return len(self.rows)
+
+    def row_version(self, index: int) -> Hashable:
+        """The text itself."""
+        return tuple(self.rows[index])
+
+    def build_row(self, index: int, width: int) -> Row:
+        """One line."""
+        return self.rows[index]
+
+    def action_cursor(self, by: int) -> None:
+        """The cursor moves among the topics."""
+        if not self._topic_at:
+            return
+        places = sorted(self._topic_at)
+        at = places.index(self.cursor) if self.cursor in places else 0
+        self.go(places[max(0, min(len(places) - 1, at + by))])
+
+    def action_open(self) -> None:
+        """Choose the topic under the cursor."""
+        topic = self._topic_at.get(self.cursor)
+        if topic is not None:
+            self.post_message(self.Chosen(topic))

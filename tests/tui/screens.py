@@ -1,0 +1,59 @@
+"""Running the app for a test: over the fixed history or one's own records, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+from textual.pilot import Pilot
+
+from amdbg_tui.app import DebuggerApp
+from amdbg_tui.history import History
+from amdbg_tui.history.records import Record
+from tests.tui.fixed_history import NOW, fixed_history
+
+Act = Callable[[DebuggerApp, Pilot[int]], Awaitable[None]]
+
+
+def history_of(records: Iterable[Record]) -> History:
+    history = History(None)
+    history.append(list(records))
+    history.refresh()
+    return history
+
+
+def run(
+    act: Act,
+    *,
+    history: History | None = None,
+    size: tuple[int, int] = (140, 40),
+    theme: str = "dark",
+    **options: object,
+) -> None:
+    """Start the app over a history (else the fixed one), let `act` use it, and leave."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+
+    async def whole() -> None:
+        app = DebuggerApp(
+            history or fixed_history(),
+            theme=theme,
+            now=lambda: NOW,
+            least_frame_s=0.0,
+            **options,  # type: ignore[arg-type]
+        )
+        app.animation_level = "none"
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            await act(app, pilot)
+
+    asyncio.run(whole())
+
+
+def text_of(app: DebuggerApp) -> str:
+    """What is on the screen, as text."""
+    width, _ = app.size
+    lines = app.screen._compositor.render_strips()
+    return "\n".join(strip.text[:width].rstrip() for strip in lines)

@@ -1,7 +1,66 @@
-"""The state machine: schema, relations, queue, handlers, subscriptions. Pure Python, no I/O."""
+"""The state machine: schema, relations, queue, handlers, subscriptions. Pure Python, no I/O.
+
+`engine.py` opens with how a mutation is carried out, `relations.py` with how relations decide.
+"""
 
 from ampubsub.machine.clock import Time
+from ampubsub.machine.context import Context, StateContext, Waiter
+from ampubsub.machine.errors import (
+    ContextEndedError,
+    HandlerError,
+    HandlerTimeoutError,
+    ImportMismatchError,
+    MachineError,
+    MachineGoneError,
+    SchemaError,
+    StatePanic,
+    UnknownStateError,
+    WrongThreadError,
+)
+from ampubsub.machine.handlers import ExceptionHandler
+from ampubsub.machine.machine import Exported, Machine, Preview
+from ampubsub.machine.mutation import Args, Mutation, Source
+from ampubsub.machine.options import LogLevel, Options
 from ampubsub.machine.result import MutationKind, Result
 from ampubsub.machine.schema import Schema, State
+from ampubsub.machine.steps import Relation, Step, StepKind
+from ampubsub.machine.tracing import Tracer
+from ampubsub.machine.transition import Event, Transition
+from ampubsub.machine.view import MachineView
 
-__all__ = ["MutationKind", "Result", "Schema", "State", "Time"]
+__all__ = [
+    "Args",
+    "Context",
+    "ContextEndedError",
+    "Event",
+    "ExceptionHandler",
+    "Exported",
+    "HandlerError",
+    "HandlerTimeoutError",
+    "ImportMismatchError",
+    "LogLevel",
+    "Machine",
+    "MachineError",
+    "MachineGoneError",
+    "MachineView",
+    "Mutation",
+    "MutationKind",
+    "Options",
+    "Preview",
+    "Relation",
+    "Result",
+    "Schema",
+    "SchemaError",
+    "Source",
+    "State",
+    "StateContext",
+    "StatePanic",
+    "Step",
+    "StepKind",
+    "Time",
+    "Tracer",
+    "Transition",
+    "UnknownStateError",
+    "Waiter",
+    "WrongThreadError",
+]

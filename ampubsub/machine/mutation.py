@@ -1,0 +1,83 @@
+"""A mutation: what somebody asked a machine to do, on its way through the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ampubsub.machine.result import MutationKind
+
+if TYPE_CHECKING:
+    from ampubsub.machine.context import Context
+
+Args = Mapping[str, Any]
+NO_ARGS: Args = {}
+
+
+class Source(NamedTuple):
+    """Which transition of which machine asked for a mutation."""
+
+    machine_id: str
+    transition_id: str
+    machine_time: int
+    """Sum of the asking machine's ticks before that transition."""
+
+    def __str__(self) -> str:
+        return f"{self.machine_id}/{self.transition_id}/{self.machine_time}"
+
+
+class Mutation:
+    """A request to add, remove or set states. Made by the machine's methods, or by hand for `Machine.prepend`."""
+
+    __slots__ = (
+        "args",
+        "auto",
+        "called",
+        "check",
+        "context",
+        "eval",
+        "eval_source",
+        "kind",
+        "queue_len",
+        "queue_tick",
+        "queue_tick_now",
+        "queue_token",
+        "source",
+    )
+
+    def __init__(
+        self,
+        kind: MutationKind,
+        called: Sequence[str],
+        args: Args | None = None,
+        *,
+        auto: bool = False,
+        check: bool = False,
+        source: Source | None = None,
+    ) -> None:
+        self.kind = kind
+        self.called = tuple(called)
+        self.args: Args = NO_ARGS if args is None else args
+        self.auto = auto
+        """Asked for by the machine itself, for its Auto states."""
+        self.check = check
+        """Only asks whether it would be accepted."""
+        self.source = source
+        self.queue_tick = 0
+        """The machine's queue tick once this ran; 0 for what was put in front."""
+        self.queue_token = 0
+        """Number of what was put in front; 0 for appended ones."""
+        self.queue_len = 0
+        """Length of the queue right after this joined it."""
+        self.queue_tick_now = 0
+        """The machine's queue tick when this joined."""
+        self.context: Context | None = None
+        self.eval: Callable[[], None] | None = None
+        self.eval_source = ""
+
+    def string(self, names: Sequence[str]) -> str:
+        """`[add] A B`, the called states in the order of `names`."""
+        return f"[{self.kind.value}] {' '.join(name for name in names if name in self.called)}"
+
+    def __repr__(self) -> str:
+        return f"<Mutation {self.kind.value} {' '.join(self.called)}>"

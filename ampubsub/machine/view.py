@@ -1,0 +1,361 @@
+"""What every machine can be asked, be it our own or a replica of a remote one: checks, clocks, waits, strings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from ampubsub.machine.clock import Time
+from ampubsub.machine.context import Context, StateContext, Waiter
+from ampubsub.machine.errors import MachineGoneError, SchemaError, UnknownStateError
+from ampubsub.machine.mutation import Args
+from ampubsub.machine.schema import State
+from ampubsub.machine.subscriptions import Subscriptions
+
+EXCEPTION = "Exception"
+
+
+class MachineView:
+    """Reading and waiting, shared by `Machine` and `ampubsub.NetworkMachine`.
+
+    `states` is the index order; `schema` has one entry for each. A tick is odd while its state is active.
+    """
+
+    def __init__(
+        self,
+        machine_id: str,
+        schema: Mapping[str, State],
+        states: Sequence[str],
+        *,
+        tags: Iterable[str] = (),
+        parent_id: str = "",
+    ) -> None:
+        self.id = machine_id
+        self._schema: Mapping[str, State] = schema
+        self._names: tuple[str, ...] = tuple(states)
+        self._index: dict[str, int] = {name: i for i, name in enumerate(self._names)}
+        self._clock: list[int] = [0] * len(self._names)
+        self._tags: tuple[str, ...] = tuple(dict.fromkeys(tags))
+        self.parent_id = parent_id
+        self._gone = ""
+        self._groups: dict[str, tuple[int, ...]] = {}
+        self._subscriptions: Subscriptions | None = None
+        self._disposed_waiters: list[Waiter] = []
+
+    # -- what it is --------------------------------------------------------------------------------
+
+    @property
+    def schema(self) -> Mapping[str, State]:
+        """States by name, as parsed."""
+        return self._schema
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """State names in index order."""
+        return self._names
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Free words, often `key:value`."""
+        return self._tags
+
+    @property
+    def groups(self) -> Mapping[str, tuple[int, ...]]:
+        """Named groups of state indexes, in their order."""
+        return self._groups
+
+    @property
+    def queue_tick(self) -> int:
+        """How many mutations have run, plus one; always 0 for a replica."""
+        return 0
+
+    @property
+    def is_disposed(self) -> bool:
+        """The machine is gone for good."""
+        return bool(self._gone)
+
+    def has(self, *states: str) -> bool:
+        """Whether the schema has all these states."""
+        return not self._gone and all(state in self._index for state in states)
+
+    def index(self, state: str) -> int:
+        """Index of a state; -1 when unknown."""
+        return -1 if self._gone else self._index.get(state, -1)
+
+    # -- what is active ----------------------------------------------------------------------------
+
+    def is_(self, *states: str) -> bool:
+        """Whether all of these are active. Unknown states never are."""
+        clock, index = self._clock, self._index
+        for state in states:
+            position = index.get(state)
+            if position is None or not clock[position] & 1:
+                return False
+        return not self._gone
+
+    def not_(self, *states: str) -> bool:
+        """Whether none of these is active. Raises `UnknownStateError`."""
+        if self._gone:
+            return False
+        self._known(states)
+        return not any(self._clock[self._index[state]] & 1 for state in states)
+
+    def any(self, *states: str | Iterable[str]) -> bool:
+        """Whether any of these is active; of a list of states, all of them."""
+        if self._gone:
+            return False
+        return any(self.is_(state) if isinstance(state, str) else self.is_(*state) for state in states)
+
+    def switch(self, *groups: Iterable[str]) -> str:
+        """The first active state of the groups, or an empty string."""
+        return next((state for group in groups for state in group if self.is_(state)), "")
+
+    def is_err(self) -> bool:
+        """Whether Exception is active."""
+        return self.is_(EXCEPTION)
+
+    def active_states(self, *states: str) -> tuple[str, ...]:
+        """Active states, of all or of those given (in the given order)."""
+        return tuple(state for state in states or self._names if self.is_(state))
+
+    # -- clocks ------------------------------------------------------------------------------------
+
+    def tick(self, state: str) -> int:
+        """Tick of a state; 0 for an unknown one."""
+        position = self._index.get(state)
+        return 0 if position is None else self._clock[position]
+
+    def time(self, *states: str) -> Time:
+        """Ticks of all states in index order, or of those given in the given order."""
+        if states:
+            return Time(self.tick(state) for state in states)
+        return Time(self._clock)
+
+    def clock(self, *states: str) -> dict[str, int]:
+        """Ticks by state name."""
+        if self._gone:
+            return {}
+        return {state: self.tick(state) for state in states or self._names}
+
+    def is_time(self, time: Sequence[int], *states: str) -> bool:
+        """Whether the ticks (of all or of these states) equal `time`."""
+        return not self._gone and tuple(self.time(*states)) == tuple(time)
+
+    def was_time(self, time: Sequence[int], *states: str) -> bool:
+        """Whether every tick (of all or of these states) has reached `time`."""
+        now = self.time(*states)
+        return (
+            not self._gone and len(now) >= len(time) and all(a >= b for a, b in zip(now, time, strict=False))
+        )
+
+    def is_clock(self, clock: Mapping[str, int]) -> bool:
+        """Whether the ticks of these states equal `clock`."""
+        return not self._gone and all(self.tick(state) == tick for state, tick in clock.items())
+
+    def was_clock(self, clock: Mapping[str, int]) -> bool:
+        """Whether the ticks of these states have all reached `clock`."""
+        return not self._gone and all(self.tick(state) >= tick for state, tick in clock.items())
+
+    # -- waiting -----------------------------------------------------------------------------------
+
+    def when(self, *states: str, ctx: Context | None = None) -> Waiter:
+        """Done once all states are active at the same time. Raises `UnknownStateError`."""
+        waiter = self._waiter(f"{self.id} to have {' '.join(states)} active")
+        if not self._closed(waiter):
+            self._known(states)
+            self._wait_states(waiter, states, True, ctx)
+        return waiter
+
+    def when_not(self, *states: str, ctx: Context | None = None) -> Waiter:
+        """Done once none of the states is active. Raises `UnknownStateError`."""
+        waiter = self._waiter(f"{self.id} to have {' '.join(states)} inactive")
+        if not self._closed(waiter):
+            self._known(states)
+            self._wait_states(waiter, states, False, ctx)
+        return waiter
+
+    def when_err(self, ctx: Context | None = None) -> Waiter:
+        """Done once Exception is active."""
+        return self.when(EXCEPTION, ctx=ctx)
+
+    def when_time(self, states: Sequence[str], times: Sequence[int], ctx: Context | None = None) -> Waiter:
+        """Done once each state has reached its tick; a later tick does not undo it. Raises `SchemaError`."""
+        if len(states) != len(times):
+            raise SchemaError(
+                f"{self.id}: when_time got {len(states)} states and {len(times)} times; give one time for each state"
+            )
+        waiter = self._waiter(f"{self.id} to reach {' '.join(map(str, times))} for {' '.join(states)}")
+        if not self._closed(waiter):
+            if all(self.tick(state) >= time for state, time in zip(states, times, strict=True)):
+                waiter.finish()
+            else:
+                self.subscriptions.when_time(waiter, tuple(states), tuple(times), ctx)
+        return waiter
+
+    def when_ticks(self, state: str, ticks: int = 1, ctx: Context | None = None) -> Waiter:
+        """Done once the state has ticked that often from now."""
+        return self.when_time([state], [self.tick(state) + ticks], ctx)
+
+    def when_args(self, state: str, args: Args, ctx: Context | None = None) -> Waiter:
+        """Done once the state is entered by a mutation whose arguments contain `args`."""
+
+        def make() -> Waiter:
+            return self._waiter(f"{self.id} to enter {state} with {dict(args)}")
+
+        if self._gone:
+            waiter = make()
+            self._closed(waiter)
+            return waiter
+        self._known((state,))
+        return self.subscriptions.when_args(state, args, ctx, make)
+
+    def when_query(self, query: Callable[[MachineView], bool], ctx: Context | None = None) -> Waiter:
+        """Done after the next accepted transition at which `query(machine)` is true."""
+        waiter = self._waiter(f"a query about {self.id} to be true")
+        if not self._closed(waiter):
+            self.subscriptions.when_query(waiter, query, ctx)
+        return waiter
+
+    def when_queue(self, tick: int) -> Waiter:
+        """Done once the queue tick is reached (a `Result` that is queued can be given)."""
+        waiter = self._waiter(f"{self.id} to reach queue tick {int(tick)}")
+        if not self._closed(waiter):
+            if self.queue_tick >= tick:
+                waiter.finish()
+            else:
+                self.subscriptions.when_queue(waiter, int(tick))
+        return waiter
+
+    def when_queue_ends(self) -> Waiter:
+        """Done once nothing is running or queued."""
+        waiter = self._waiter(f"the queue of {self.id} to end")
+        if not self._closed(waiter):
+            if self._is_idle():
+                waiter.finish()
+            else:
+                self.subscriptions.queue_ends.append(waiter)
+        return waiter
+
+    def when_disposed(self) -> Waiter:
+        """Done once the machine is gone."""
+        waiter = Waiter(f"{self.id} to be disposed of", done=bool(self._gone))
+        if not waiter.done:
+            self._disposed_waiters.append(waiter)
+        return waiter
+
+    def state_context(self, state: str) -> StateContext:
+        """Lasts as long as the state's present activation; already ended when it is inactive."""
+        if self._gone:
+            context = StateContext(self.id, state, 0)
+            context.cancel()
+            return context
+        self._known((state,))
+        return self.subscriptions.state_context(state)
+
+    # -- in words ----------------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        if self._gone:
+            return ""
+        return f"({self._ticks(True)})"
+
+    def string_all(self) -> str:
+        """Active states with their ticks, then the others: `(A:1) [B:0]`."""
+        if self._gone:
+            return ""
+        return f"({self._ticks(True)}) [{self._ticks(False)}]"
+
+    def inspect(self, *states: str) -> str:
+        """State by state, with tick, properties and relations: a text for people."""
+        lines = []
+        for name in states or self._names:
+            state = self._schema[name]
+            lines.append(f"{int(self.is_(name))} {name}")
+            rows: list[tuple[str, str]] = [("Tick", str(self.tick(name)))]
+            rows += [(word, "true") for word, on in (("Auto", state.auto), ("Multi", state.multi)) if on]
+            lists = (
+                ("Add", state.add),
+                ("Require", state.require),
+                ("Remove", state.remove),
+                ("After", state.after),
+            )
+            rows += [(word, " ".join(names)) for word, names in lists if names]
+            lines += [f"    |{word:<8} {text}" for word, text in rows]
+        return "\n".join(lines) + "\n" if lines else ""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} {self}>"
+
+    # -- for those who build on it -----------------------------------------------------------------
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """Who waits for what here."""
+        found = self._subscriptions
+        if found is None:
+            found = self._subscriptions = Subscriptions(self)
+        return found
+
+    def log_line(self, level: int, text: str) -> None:
+        """Write one line to the machine's log; a replica has none."""
+
+    def _is_idle(self) -> bool:
+        return True
+
+    def _ticks(self, active: bool) -> str:
+        pairs = zip(self._names, self._clock, strict=True)
+        return " ".join(f"{name}:{tick}" for name, tick in pairs if (tick & 1 == 1) is active)
+
+    def _known(self, states: Iterable[str]) -> None:
+        unknown = [state for state in states if state not in self._index]
+        if unknown:
+            raise UnknownStateError(
+                f"missing states: {' '.join(unknown)} not defined in schema for {self.id}"
+            )
+
+    def _waiter(self, what: str) -> Waiter:
+        return Waiter(what)
+
+    def _closed(self, waiter: Waiter) -> bool:
+        """After the end every wait ends at once."""
+        if self._gone:
+            self._end_waiter(waiter)
+            return True
+        return False
+
+    def _end_waiter(self, waiter: Waiter) -> None:
+        waiter.fail(MachineGoneError(f"{waiter.what}: it will not happen, {self._gone}"))
+
+    def _wait_states(self, waiter: Waiter, states: Sequence[str], active: bool, ctx: Context | None) -> None:
+        if all(self.is_(state) is active for state in states):
+            waiter.finish()
+        else:
+            self.subscriptions.when(waiter, tuple(states), active, ctx)
+
+    def _apply_clock(self, ticks: Sequence[int]) -> None:
+        """Take over a whole clock (one tick for each state) and tell whoever waits."""
+        entered, exited, ticked = [], [], []
+        clock = self._clock
+        for position, tick in enumerate(ticks):
+            before = clock[position]
+            if tick == before:
+                continue
+            name = self._names[position]
+            clock[position] = tick
+            ticked.append(name)
+            if tick & 1:
+                entered.append(name)
+            if before & 1 and not (tick & 1 and self._schema[name].multi):
+                exited.append(name)  # left, or left and entered again meanwhile: its context is over
+        if ticked and self._subscriptions is not None:
+            self._subscriptions.after_transition(entered, exited, ticked)
+
+    def _end(self, reason: str) -> None:
+        """The machine is gone; everything that waits ends with `reason`."""
+        if self._gone:
+            return
+        self._gone = reason
+        if self._subscriptions is not None:
+            self._subscriptions.close(self._end_waiter)
+        waiting, self._disposed_waiters = self._disposed_waiters, []
+        for waiter in waiting:
+            waiter.finish()

@@ -302,15 +302,17 @@ class Engine(QueueView):
         return True
 
     def _ask_selves(self, transition: Transition) -> bool:
-        target, position = transition.target, 0
+        target, position, allowed = transition.target, 0, True
         while position < len(target):
             name = target[position]
-            if self.is_(name) and not self._call(transition, "", name, name + name, itself=True):
-                if not self._partly(transition, name):
-                    return False
-                target.remove(name)  # as in Go, the next one moves up and is not asked
+            if self.is_(name):
+                allowed = self._call(transition, "", name, name + name, itself=True)
+                if not allowed:
+                    if not self._partly(transition, name):
+                        return False
+                    target.remove(name)  # as in Go, the next one moves up and is not asked
             position += 1
-        return True
+        return allowed  # and, as in Go, the last one asked decides
 
     def _ask_pairs(self, transition: Transition) -> bool:
         wanted = list(transition.target)

@@ -145,7 +145,7 @@ class Transport(ABC):
 
     @abstractmethod
     async def disconnect(self, peer_id: str) -> None:
-        """Close all connections to a peer. Idempotent."""
+        """Close all connections to a peer and stop redialling it. Idempotent."""
 
     @abstractmethod
     async def join(self, topic: str) -> None:
@@ -161,7 +161,10 @@ class Transport(ABC):
 
     @abstractmethod
     def events(self) -> AsyncIterator[TransportEvent]:
-        """Iterate over events in order. One reader; the queue is bounded and counts what it drops."""
+        """Iterate over the events of this opening, in order, until the transport is closed.
+
+        One reader; the queue is bounded and counts what it drops. Own messages do not come back.
+        """
 
     @abstractmethod
     def connected_peers(self) -> frozenset[str]:

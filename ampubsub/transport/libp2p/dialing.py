@@ -1,0 +1,144 @@
+"""Dialling by address, and redialling of known peers with back-off and jitter."""
+
+from __future__ import annotations
+
+import logging
+import random
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import trio
+from libp2p.peer.id import ID
+from multiaddr import Multiaddr  # type: ignore[import-untyped]
+
+from ampubsub.transport.address import Address
+from ampubsub.transport.interface import AddressError, DialError
+
+if TYPE_CHECKING:
+    from ampubsub.transport.libp2p.session import Session
+
+log = logging.getLogger("ampubsub.transport")
+
+
+@dataclass(slots=True, eq=False)
+class Known:
+    """A peer that was dialled once."""
+
+    addresses: list[Address] = field(default_factory=list)
+    redialling: trio.CancelScope | None = None
+
+
+class Dialer:
+    """Dials addresses for one session. A peer dialled once is known, until it is forgotten."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._settings = session.parts.settings
+        self._known: dict[str, Known] = {}
+        self._dialling: dict[str, trio.Event] = {}
+
+    async def connect(self, address: Address) -> str:
+        """Dial one address unless its peer is connected; return the peer id. Raises `DialError`."""
+        peer_id = address.peer_id
+        if peer_id == str(self._session.parts.pubsub.my_id):
+            raise AddressError(f"{address} is our own address")
+        while (other := self._dialling.get(peer_id)) is not None:
+            await other.wait()
+        if ID.from_string(peer_id) not in self._session.peers:
+            done = self._dialling[peer_id] = trio.Event()
+            try:
+                await self._dial(address)
+            finally:
+                del self._dialling[peer_id]
+                done.set()
+        known = self._known.setdefault(peer_id, Known())
+        if address not in known.addresses:
+            known.addresses.insert(0, address)
+            del known.addresses[4:]
+        return peer_id
+
+    def forget(self, peer_id: str) -> None:
+        """Stop redialling a peer."""
+        known = self._known.pop(peer_id, None)
+        if known is not None and known.redialling is not None:
+            known.redialling.cancel()
+
+    async def redial(self, peer_id: str) -> None:
+        """Dial a known peer again and again, ever more rarely, until it is connected or forgotten."""
+        known = self._known.get(peer_id)
+        if known is None or known.redialling is not None:
+            return
+        wait = self._settings.redial_base_s
+        jitter = self._settings.redial_jitter
+        with trio.CancelScope() as known.redialling:
+            try:
+                while True:
+                    await trio.sleep(wait * random.uniform(1 - jitter, 1 + jitter))
+                    for address in list(known.addresses):
+                        try:
+                            await self.connect(address)
+                            return
+                        except DialError as error:
+                            log.debug("redial: %s", error)
+                    wait = min(2 * wait, self._settings.redial_max_s)
+            finally:
+                known.redialling = None
+
+    async def _dial(self, address: Address) -> None:
+        peer_id = ID.from_string(address.peer_id)
+        if self._session.is_banned(peer_id):
+            raise DialError(f"Cannot dial {address}: the peer is refused for a while for what it sent")
+        timeout_s = self._settings.dial_timeout_s
+        target = address
+        try:
+            with trio.fail_after(timeout_s):
+                target = await _resolve(address)
+                await self._session.parts.network.dial_addr(Multiaddr(target.base), peer_id)
+        except trio.TooSlowError:
+            raise DialError(
+                f"Cannot dial {address}: no answer in {timeout_s:g} s. Is the peer running there, and is its "
+                f"{'UDP' if address.transport == 'quic-v1' else 'TCP'} port open?"
+            ) from None
+        except DialError:
+            raise
+        except Exception as error:
+            raise DialError(f"Cannot dial {address}: {_reason(error, timeout_s)}") from error
+
+
+async def _resolve(address: Address) -> Address:
+    """Replace a DNS name by its first IP address."""
+    if address.family in ("ip4", "ip6"):
+        return address
+    family = {"dns4": socket.AF_INET, "dns6": socket.AF_INET6}.get(address.family, socket.AF_UNSPEC)
+    try:
+        found = await trio.socket.getaddrinfo(address.host, address.port, family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise DialError(
+            f"Cannot dial {address}: the name {address.host} is unknown ({error.strerror})"
+        ) from None
+    return address.resolved(str(found[0][4][0]))
+
+
+def _reason(error: BaseException, timeout_s: float) -> str:
+    """What went wrong, for a person, out of a chain of library errors."""
+    chain: list[str] = []
+    at: BaseException | None = error
+    while at is not None and len(chain) < 8:
+        chain.append(str(at))
+        at = at.__cause__ or at.__context__
+    text = " ".join(chain)
+    lowered = text.lower()
+    if "mismatch" in lowered:
+        return "another peer answers there. Use the address that the wanted peer prints now"
+    if "timed out" in lowered or "timeout" in lowered:
+        return f"no answer in {timeout_s:g} s. Is the peer running there, and is its port open?"
+    if "refused" in lowered:
+        return "nothing listens there (connection refused)"
+    if "unreachable" in lowered:
+        return "the network has no way to it (unreachable)"
+    if "maximum connections" in lowered:
+        return "we have as many connections as `max_connections` allows"
+    if "denied" in lowered:
+        return "the connection limits refused it"
+    return chain[0] or type(error).__name__

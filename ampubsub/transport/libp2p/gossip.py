@@ -1,0 +1,279 @@
+"""GossipSub's traffic: what arrives is checked and delivered, what we say is signed and sent.
+
+Takes the place of py-libp2p's own read and send loops, in which a peer's invalid protobuf or key ends the
+whole host, every message costs a task, and what is dropped is not counted. Mesh upkeep, IHAVE and IWANT
+stay with py-libp2p's router.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+from google.protobuf.message import DecodeError
+from libp2p.abc import INetStream
+from libp2p.exceptions import BaseLibp2pError
+from libp2p.io.exceptions import IOException
+from libp2p.network.connection.exceptions import RawConnError
+from libp2p.network.stream.exceptions import StreamError
+from libp2p.peer.id import ID
+from libp2p.pubsub.pb import rpc_pb2
+from libp2p.pubsub.rpc_queue import RpcQueue
+
+from ampubsub.transport.interface import MessageReceived, TransportError
+from ampubsub.transport.libp2p.events import EventQueue
+from ampubsub.transport.libp2p.frames import FrameReader, FrameTooLargeError, framed
+from ampubsub.transport.libp2p.identity import Identity
+from ampubsub.transport.libp2p.messages import Message, Signer, author_of, refusal
+from ampubsub.transport.libp2p.plan import Applier, Parts
+from ampubsub.transport.libp2p.seen import SeenMessages
+from ampubsub.transport.libp2p.workarounds import gossipsub, pubsub, swarm
+
+log = logging.getLogger("ampubsub.transport")
+
+_STREAM_ENDED = (StreamError, IOException, RawConnError, BaseLibp2pError, trio.BrokenResourceError)
+_MAX_CONTROL_ENTRIES = 128
+_MAX_IDS = 5000
+_WRITE_BYTES = 65536
+
+
+@dataclass(slots=True)
+class Hooks:
+    """What the session wants to know of."""
+
+    offended: Callable[[ID, str, float], None]
+    """A peer sent something wrong: peer, reason, weight (`fatal` disconnects at once)."""
+    topics_changed: Callable[[ID], None]
+    """A peer's subscriptions may have changed."""
+    reader_ended: Callable[[ID], None]
+    """The last stream on which a peer sends to us ended."""
+    stuck: Callable[[ID], None]
+    """A peer reads nothing."""
+    refused: Callable[[ID], bool]
+    """Whether a peer is banned."""
+
+
+FATAL = float("inf")
+
+
+@dataclass(slots=True)
+class _Budget:
+    tokens: float
+    since: float = field(default_factory=trio.current_time)
+
+
+class Gossip:
+    """Sends and receives for the topics we joined."""
+
+    def __init__(
+        self, parts: Parts, identity: Identity, events: EventQueue, hooks: Hooks, applier: Applier
+    ) -> None:
+        self.joined: set[str] = set()
+        self.readers: dict[ID, int] = {}
+        self._parts = parts
+        self._settings = parts.settings
+        self._pubsub = parts.pubsub
+        self._router = parts.router
+        self._events = events
+        self._hooks = hooks
+        self._flood = applier.uses(gossipsub.flood_own_messages)
+        self._wide = applier.uses(pubsub.widen_send_queues)
+        self._signer = Signer(identity)
+        self._budgets: dict[ID, _Budget] = {}
+        self._seen = SeenMessages(self._settings.seen_ttl_s, self._settings.max_seen)
+        self._install()
+
+    def _install(self) -> None:
+        parts = self._parts
+        parts.pubsub.seen_messages = self._seen  # type: ignore[assignment]
+        parts.pubsub.handle_sending_messages = self._send  # type: ignore[method-assign]
+        for protocol in parts.router.get_protocols():
+            parts.host.set_stream_handler(protocol, self._read)
+
+    # Topics
+
+    async def join(self, topic: str) -> None:
+        """Announce that we take part, and build a mesh. Idempotent."""
+        if topic not in self.joined:
+            self.joined.add(topic)
+            await self._pubsub.subscribe(topic)
+
+    async def leave(self, topic: str) -> None:
+        """Announce that we leave. Idempotent."""
+        if topic in self.joined:
+            self.joined.discard(topic)
+            await self._pubsub.unsubscribe(topic)
+
+    def publish(self, topic: str, data: bytes) -> None:
+        """Sign `data` and queue it for the peers of the topic."""
+        if topic not in self.joined:
+            raise TransportError(f"Cannot publish to topic {topic!r}: join it first")
+        if len(data) > self._settings.max_message_bytes:
+            raise TransportError(
+                f"Cannot publish {len(data)} bytes to topic {topic!r}: "
+                f"the limit is {self._settings.max_message_bytes}"
+            )
+        message = self._signer.message(topic, data)
+        self._seen.add(message.from_id + message.seqno)
+        targets = set(self._router.mesh.get(topic, ()))
+        if self._flood:
+            targets |= gossipsub.flood_own_messages(self._parts, topic)
+        self._forward(message, targets)
+
+    def _forward(self, message: Message, targets: set[ID]) -> None:
+        self._router.mcache.put(message)
+        if not targets:
+            return
+        frame = framed(rpc_pb2.RPC(publish=[message]).SerializeToString())
+        queues = self._pubsub.peer_queues
+        for peer in targets:
+            queue = queues.get(peer)
+            if queue is not None and not queue.push(frame):  # type: ignore[arg-type]
+                self._events.drop(str(peer), "send-queue-full")
+
+    # Sending
+
+    async def _send(self, peer_id: ID, stream: INetStream, queue: RpcQueue) -> None:
+        """Write what is queued for one peer, several RPCs at once, until its stream or queue ends."""
+        if self._wide:
+            pubsub.widen_send_queues(queue, self._settings)
+        try:
+            while (item := await queue.pop()) is not None:
+                output = bytearray(_frame_of(item))
+                while len(output) < _WRITE_BYTES and (item := queue._queue.pop()) is not None:
+                    output += _frame_of(item)
+                with trio.move_on_after(self._settings.write_timeout_s) as writing:
+                    await stream.write(bytes(output))
+                if writing.cancelled_caught:
+                    self._hooks.stuck(peer_id)
+                    return
+        except Exception as error:
+            log.debug("pubsub stream to %s ended: %r", peer_id, error)
+            if self._pubsub.peers.get(peer_id) is stream:
+                self._pubsub._handle_dead_peer(peer_id)
+
+    # Receiving
+
+    async def _read(self, stream: INetStream) -> None:
+        """Read one peer's RPCs until the stream ends or the peer sends what cannot be read."""
+        peer = stream.muxed_conn.peer_id
+        if self._hooks.refused(peer):
+            await swarm.reset_quietly(stream)
+            return
+        self.readers[peer] = self.readers.get(peer, 0) + 1
+        frames = FrameReader(stream, self._settings.max_rpc_bytes)
+        try:
+            while (frame := await frames.next()) is not None:
+                rpc = rpc_pb2.RPC()
+                rpc.ParseFromString(frame)
+                await self._handle(rpc, peer)
+        except DecodeError:
+            self._hooks.offended(peer, "bad-protobuf", FATAL)
+        except FrameTooLargeError:
+            self._hooks.offended(peer, "oversize", FATAL)
+        except _STREAM_ENDED as error:
+            log.debug("pubsub stream of %s ended: %r", peer, error)
+        finally:
+            self.readers[peer] -= 1
+            if not self.readers[peer]:
+                del self.readers[peer]
+                self._budgets.pop(peer, None)
+                self._hooks.reader_ended(peer)
+            with swarm.briefly(1):
+                await swarm.reset_quietly(stream)
+
+    async def _handle(self, rpc: rpc_pb2.RPC, peer: ID) -> None:
+        if rpc.publish:
+            for message in rpc.publish:
+                self._handle_message(message, peer)
+            # Whoever sends much does not keep the others from being heard.
+            await trio.lowlevel.checkpoint()
+        if rpc.subscriptions:
+            self._handle_subscriptions(rpc, peer)
+        if rpc.HasField("control"):
+            self._restrict_control(rpc.control, peer)
+            try:
+                await self._router.handle_rpc(rpc, peer)
+            except Exception as error:
+                log.debug("control message of %s dropped: %r", peer, error)
+                self._hooks.offended(peer, "bad-control", 1)
+
+    def _handle_message(self, message: Message, peer: ID) -> None:
+        topic = next((topic for topic in message.topicIDs if topic in self.joined), None)
+        if topic is None:
+            return
+        message_id = message.from_id + message.seqno
+        if self._seen.has(message_id):
+            return
+        if not self._within_budget(peer):
+            self._events.drop(str(peer), "flood")
+            return
+        if len(message.data) > self._settings.max_message_bytes:
+            self._hooks.offended(peer, "oversize", 1)
+            return
+        wrong = refusal(message)
+        if wrong:
+            self._hooks.offended(peer, wrong, 1)
+            return
+        self._seen.add(message_id)
+        if message.from_id == self._signer.author:
+            return
+        author = author_of(message.from_id)
+        self._events.put(MessageReceived(topic, author, message.data, str(peer)))
+        targets = set(self._router.mesh.get(topic, ()))
+        targets.discard(peer)
+        targets.discard(ID(message.from_id))
+        self._forward(message, targets)
+
+    def _within_budget(self, peer: ID) -> bool:
+        """A bucket for each neighbour, refilled at `max_message_rate`."""
+        budget = self._budgets.get(peer)
+        if budget is None:
+            budget = self._budgets[peer] = _Budget(self._settings.message_burst)
+        now = trio.current_time()
+        refill = (now - budget.since) * self._settings.max_message_rate
+        budget.tokens = min(self._settings.message_burst, budget.tokens + refill)
+        budget.since = now
+        if budget.tokens < 1:
+            return False
+        budget.tokens -= 1
+        return True
+
+    def _handle_subscriptions(self, rpc: rpc_pb2.RPC, peer: ID) -> None:
+        if len(rpc.subscriptions) > 2 * self._settings.max_topics_per_peer:
+            self._hooks.offended(peer, "too-many-topics", 1)
+            return
+        for subscription in rpc.subscriptions:
+            if len(subscription.topicid) > self._settings.max_topic_length:
+                self._hooks.offended(peer, "bad-topic", 1)
+            else:
+                self._pubsub.handle_subscription(peer, subscription)
+        self._hooks.topics_changed(peer)
+
+    def _restrict_control(self, control: rpc_pb2.ControlMessage, peer: ID) -> None:
+        """Keep only what concerns our topics and is of a believable size; never dial whom others name."""
+        for entries in (control.graft, control.prune, control.ihave, control.iwant):
+            if len(entries) > _MAX_CONTROL_ENTRIES:
+                self._hooks.offended(peer, "control-flood", 1)
+                control.Clear()
+                return
+        for name in ("prune", "ihave"):
+            entries = getattr(control, name)
+            ours = [entry for entry in entries if entry.topicID in self.joined]
+            if len(ours) < len(entries):
+                control.ClearField(name)
+                getattr(control, name).extend(ours)
+        for prune in control.prune:
+            prune.ClearField("peers")
+        asked: list[Any] = [*control.ihave, *control.iwant]
+        for wanted in asked:
+            if len(wanted.messageIDs) > _MAX_IDS:
+                self._hooks.offended(peer, "control-flood", 1)
+                del wanted.messageIDs[_MAX_IDS:]
+
+
+def _frame_of(item: rpc_pb2.RPC | bytes) -> bytes:
+    return item if isinstance(item, bytes) else framed(item.SerializeToString())

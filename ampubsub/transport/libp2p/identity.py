@@ -1,0 +1,91 @@
+"""Who we are: an ed25519 key, the peer id that follows from it, and the file that keeps it.
+
+The file holds libp2p's own form of a private key (peer-ids spec: protobuf of key type and seed + public
+key), so a Go peer can use the same file. Importing this does not import libp2p.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from nacl.signing import SigningKey
+
+from ampubsub.transport.address import base58_encode
+from ampubsub.transport.interface import TransportError
+
+_PRIVATE_HEADER = b"\x08\x01\x12\x40"
+_PUBLIC_HEADER = b"\x08\x01\x12\x20"
+_IDENTITY_MULTIHASH = b"\x00\x24"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An ed25519 identity."""
+
+    seed: bytes
+    """The 32 secret bytes."""
+    public: bytes
+    """The 32 public bytes."""
+
+    @classmethod
+    def new(cls, seed: bytes | None = None) -> Identity:
+        """Make a new identity, or the one that follows from `seed` (32 bytes)."""
+        secret = secrets.token_bytes(32) if seed is None else seed
+        if len(secret) != 32:
+            raise TransportError(f"An ed25519 seed has 32 bytes, not {len(secret)}")
+        return cls(secret, bytes(SigningKey(secret).verify_key))
+
+    @classmethod
+    def keep(cls, path: Path) -> Identity:
+        """Read the identity in `path`; make one there (readable by its owner only) if there is none."""
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            identity = cls.new()
+            identity.write(path)
+            return identity
+        except OSError as error:
+            raise TransportError(f"Cannot read the key file {path}: {error.strerror or error}") from error
+        if len(data) != 68 or not data.startswith(_PRIVATE_HEADER):
+            raise TransportError(
+                f"{path} is not an ed25519 key in libp2p's form: move it away, and a new one is made"
+            )
+        identity = cls.new(data[4:36])
+        if identity.public != data[36:]:
+            raise TransportError(f"{path} is damaged: its public key does not belong to its secret one")
+        return identity
+
+    def write(self, path: Path) -> None:
+        """Write the identity to a new file `path`, for its owner only."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(_PRIVATE_HEADER + self.seed + self.public)
+        except OSError as error:
+            raise TransportError(f"Cannot write the key file {path}: {error.strerror or error}") from error
+
+    @property
+    def peer_id(self) -> str:
+        """Base58 peer id: the public key itself, as an identity multihash (peer-ids spec)."""
+        return base58_encode(peer_id_bytes(self.public))
+
+
+def peer_id_bytes(public: bytes) -> bytes:
+    """The peer id of an ed25519 public key as bytes."""
+    return _IDENTITY_MULTIHASH + _PUBLIC_HEADER + public
+
+
+def ed25519_of(peer_id: bytes) -> bytes | None:
+    """The ed25519 public key inside a peer id; None if it holds another kind of key or only a hash."""
+    if len(peer_id) == 38 and peer_id.startswith(_IDENTITY_MULTIHASH + _PUBLIC_HEADER):
+        return peer_id[6:]
+    return None
+
+
+def marshalled_public(public: bytes) -> bytes:
+    """An ed25519 public key as messages and identify carry it."""
+    return _PUBLIC_HEADER + public

@@ -1,0 +1,90 @@
+"""Every setting of the libp2p transport, with its reason. Importing this does not import libp2p."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """Settings of one `Libp2pTransport`. Names ending in `_s` are seconds, in `_bytes` bytes."""
+
+    key_file: Path | None = None
+    """Where the ed25519 identity is kept. None: a new identity for each transport, as the Go peer has."""
+    agent: str = "ampubsub"
+    """What identify tells others of us, before py-libp2p's own name."""
+
+    # Connections
+    dial_timeout_s: float = 10.0
+    """How long one `connect` may take, handshake included."""
+    identify_timeout_s: float = 3.0
+    """How long a peer may take to say what it is, for each try."""
+    identify_tries: int = 3
+    """A connection is announced before its handshake is done, so the first identify may fail."""
+    close_timeout_s: float = 3.0
+    """How long closing may take before what is left is cut off."""
+    max_connections: int = 1024
+    """Connections of all peers together; more are refused."""
+    same_age_s: float = 2.0
+    """Two connections to one peer closer in age than this count as dialled at once from both sides."""
+    resubscribe_grace_s: float = 3.0
+    """How long a connected peer whose pubsub stream broke keeps its subscriptions."""
+
+    # Dead peers
+    ping_interval_s: float = 5.0
+    """A ping on every connection this often; keeps silent peers alive and measures the round trip."""
+    ping_limit_s: float = 15.0
+    """TCP: a ping unanswered for this long closes the connection."""
+    idle_timeout_s: float = 20.0
+    """QUIC: a connection on which nothing, not even a ping, was heard for this long is dead. Go: 30."""
+    stream_read_timeout_s: float = 1e9
+    """QUIC: how long a stream may be silent. py-libp2p: 30, after which gossip dies without a trace."""
+    write_timeout_s: float = 20.0
+    """A peer that reads nothing for this long is disconnected."""
+
+    # Redialling known peers
+    redial_base_s: float = 0.5
+    redial_max_s: float = 30.0
+    redial_jitter: float = 0.5
+    """Each wait is multiplied by a random factor between 1 - jitter and 1 + jitter."""
+
+    # GossipSub (go-libp2p-pubsub's values unless a reason is given)
+    degree: int = 6
+    degree_low: int = 5
+    degree_high: int = 12
+    heartbeat_s: float = 1.0
+    """py-libp2p: 120, with which a mesh hardly forms."""
+    gossip_window: int = 3
+    gossip_history: int = 5
+    prune_backoff_s: int = 60
+    unsubscribe_backoff_s: int = 10
+    flood_publish: bool = True
+    """Our own messages go to every connected peer of the topic, not only to the mesh."""
+    seen_ttl_s: float = 120.0
+    """How long a message id is remembered."""
+    max_seen: int = 200_000
+    """Most message ids remembered."""
+
+    # Bounds
+    max_message_bytes: int = 1_000_000
+    """Most data in one message; py-libp2p drops over 1 MiB without an error."""
+    max_rpc_bytes: int = 1_100_000
+    """Most bytes of one GossipSub RPC."""
+    event_queue: int = 4096
+    """Messages waiting to be read from `events()`; more are dropped and counted as `queue-full`."""
+    send_queue: int = 1024
+    """RPCs waiting for one peer; more are dropped and counted as `send-queue-full`."""
+    max_topic_length: int = 256
+    max_topics_per_peer: int = 100
+    max_message_rate: float = 1500.0
+    """Messages a second from one neighbour, relayed ones included; more are dropped as `flood`."""
+    message_burst: float = 6000.0
+    """Messages a neighbour may send at once after being silent."""
+    max_strikes: float = 10.0
+    """Wrong inputs a neighbour may send in `strike_memory_s` before it is disconnected."""
+    strike_memory_s: float = 60.0
+    ban_s: float = 60.0
+    """How long a disconnected offender is refused."""
+    max_dropped_events_per_s: float = 1.0
+    """`Dropped` events for one peer and reason; the counters are always exact."""

@@ -1,0 +1,73 @@
+"""Pubsub: repeated sequence numbers, a leaked thread, a costly extra record, queues of 32."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from libp2p.peer.id import ID
+from libp2p.pubsub import gossipsub as gossipsub_module
+from libp2p.pubsub import pubsub as pubsub_module
+from libp2p.pubsub.pubsub import Pubsub
+from libp2p.pubsub.rpc_queue import RpcQueue
+
+from ampubsub.transport.libp2p.plan import Parts
+from ampubsub.transport.libp2p.settings import TransportSettings
+
+
+def first_sequence_number() -> int:
+    """The counter starts at whole seconds, so a restart with the same key can reuse numbers.
+
+    Others would take the new messages for seen ones. go-libp2p-pubsub starts at nanoseconds, as we do.
+    """
+    return time.time_ns()
+
+
+def stop_cache_thread(parts: Parts) -> None:
+    """Each Pubsub's cache of seen messages starts a thread that nothing ever ends."""
+    parts.pubsub.seen_messages.stop()
+
+
+def send_no_peer_record(parts: Parts) -> None:
+    """A signed peer record, in no GossipSub spec, rides on every RPC and costs 40 % of the CPU time.
+
+    The functions that write and read it are names of two modules: they are replaced once for the process
+    and change nothing for hosts other than ours.
+    """
+    parts.host.ampubsub_sends_no_peer_record = True  # type: ignore[attr-defined]
+    modules: list[Any] = [gossipsub_module, pubsub_module]
+    for module in modules:
+        write = module.env_to_send_in_RPC
+        if not hasattr(write, "ampubsub_original"):
+            module.env_to_send_in_RPC = _unless_ours(write, 0, (b"", False))
+            module.maybe_consume_signed_record = _unless_ours(module.maybe_consume_signed_record, 1, True)
+
+
+def _unless_ours(original: Callable[..., Any], host_at: int, answer: Any) -> Any:
+    def replaced(*args: Any) -> Any:
+        ours = getattr(args[host_at], "ampubsub_sends_no_peer_record", False)
+        return answer if ours else original(*args)
+
+    replaced.ampubsub_original = original  # type: ignore[attr-defined]
+    return replaced
+
+
+def widen_send_queues(queue: RpcQueue, settings: TransportSettings) -> None:
+    """Each peer's queue of outgoing RPCs holds 32; what is more is dropped in silence."""
+    queue._queue.max_size = settings.send_queue
+
+
+def reregister(pubsub: Pubsub, peer_id: ID) -> None:
+    """Open a new pubsub stream to a peer whose old one was on a connection that ended.
+
+    py-libp2p keeps writing into the dead stream as long as any connection to the peer stands, so a peer
+    that restarts with the same identity gets nothing for 30 s. What the peer subscribed to stays known:
+    its own stream to us may be well.
+    """
+    pubsub.peers.pop(peer_id, None)
+    queue = pubsub.peer_queues.pop(peer_id, None)
+    if queue is not None:
+        queue.close()
+    pubsub.router.remove_peer(peer_id)
+    pubsub._schedule_peer_stream_retry(peer_id)

@@ -1,0 +1,43 @@
+"""QUIC: streams that die unseen, and dead peers that nobody notices."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from ampubsub.transport.libp2p.plan import Plan
+
+_ping_ids = itertools.count(1)
+
+
+def let_streams_be_silent(plan: Plan) -> None:
+    """py-libp2p ends a read after 30 s without data; the pubsub stream dies and nobody is told."""
+    plan.quic.STREAM_READ_TIMEOUT = plan.settings.stream_read_timeout_s
+
+
+def notice_dead_peers(plan: Plan) -> None:
+    """The idle timeout is 600 s, and nothing is sent meanwhile. Needs `ping`, or the living go too."""
+    plan.quic.idle_timeout = plan.settings.idle_timeout_s
+
+
+async def ping(muxed: Any) -> None:
+    """Send a QUIC PING: py-libp2p never does. Its acknowledgement restarts both idle timers."""
+    if not muxed.is_closed:
+        muxed._quic.send_ping(next(_ping_ids))
+        await muxed._transmit()
+
+
+def round_trip(muxed: Any) -> float | None:
+    """The smoothed round trip in seconds as QUIC's loss recovery measures it; None before the first."""
+    loss = muxed._quic._loss
+    return float(loss._rtt_smoothed) if loss._rtt_initialized else None
+
+
+def why_closed(muxed: Any) -> str:
+    """Why a connection ended, as far as QUIC knows."""
+    event = getattr(muxed._quic, "_close_event", None)
+    if event is None:
+        return ""
+    if event.reason_phrase == "Idle timeout":
+        return "not heard of any more"
+    return "closed by the peer"

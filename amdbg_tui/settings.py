@@ -1,13 +1,39 @@
-"""What a person may set."""
+"""What a person may set (TOML), and where everything lives: one owner of every path.
+
+A settings file holds any part of this; whatever is left out has the default of the dataclass:
+
+    theme = "dark"
+    mouse = true
+    [keys]              # key of an action in the help panel (?), and the keys for it
+    quit = "ctrl+q,q"
+    [history]
+    transitions = 1000000
+    [peer]
+    name = "anna"
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+PROGRAM = "ampubsub-tui"
+Table = TypeVar("Table")
+
+
+class SettingsError(Exception):
+    """A settings file that cannot be used. The text names the file, the key, and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistorySettings:
-    """How much of what happened is kept, and how it is written. Table `[history]` of the settings file."""
+    """How much of what happened is kept, and how it is written. Table `[history]`."""
 
     in_memory: bool = False
     """Keep the history in memory only, not in a file of the state folder."""
@@ -25,3 +51,131 @@ class HistorySettings:
     """Most records written at once."""
     interval_s: float = 0.02
     """Least time between two writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSettings:
+    """Our own peer, for what the command line leaves open. Table `[peer]`."""
+
+    name: str = ""
+    """How others may call us."""
+    listen: tuple[str, ...] = ()
+    """Addresses to listen at, such as `/ip4/0.0.0.0/udp/41007/quic-v1`."""
+    silent: bool = False
+    """Only listen, say nothing: for networks whose peers must not be disturbed."""
+    detail_interval_s: float = 1.0
+    """How often the figures of peers (round trip, counters) are looked at."""
+    topics_patience_s: float = 5.0
+    """How long to wait for a dialled peer to say which topics it takes part in."""
+    leave_timeout_s: float = 3.0
+    """How long saying bye and closing connections may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set."""
+
+    theme: str = "dark"
+    """A file name in the themes folder, without `.toml`."""
+    mouse: bool = True
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Table `[keys]`: action to keys, separated by commas."""
+    history: HistorySettings = HistorySettings()
+    peer: PeerSettings = PeerSettings()
+
+
+@dataclass(frozen=True)
+class Locations:
+    """Where files live. `Locations()` follows the system's customs (on Linux the XDG folders)."""
+
+    config: Path = field(default_factory=lambda: _folder("user_config_dir"))
+    state: Path = field(default_factory=lambda: _folder("user_state_dir"))
+
+    @property
+    def settings_file(self) -> Path:
+        """The person's settings; need not exist."""
+        return self.config / "settings.toml"
+
+    @property
+    def themes(self) -> Path:
+        """The person's own themes, `NAME.toml` each; need not exist."""
+        return self.config / "themes"
+
+    @cached_property
+    def bundled_themes(self) -> Path:
+        """Themes that come with the program: inside the installed package, or beside it in a checkout."""
+        inside = Path(__file__).parent / "themes"
+        return inside if inside.is_dir() else Path(__file__).parent.parent / "themes"
+
+    @property
+    def history(self) -> Path:
+        """Folder of history files, one for each run."""
+        return self.state / "history"
+
+    @property
+    def crashes(self) -> Path:
+        """Folder of crash reports."""
+        return self.state / "crashes"
+
+    def theme_names(self) -> list[str]:
+        """Names of all themes, bundled and own, whether they are sound or not."""
+        folders = (self.bundled_themes, self.themes)
+        return sorted({path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.toml")})
+
+
+def _folder(kind: str) -> Path:
+    import platformdirs
+
+    return Path(getattr(platformdirs, kind)(PROGRAM, appauthor=False))
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings in a file; the defaults when there is no such file. Raises `SettingsError`."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read the settings {path}: {error}") from error
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from error
+    try:
+        return _read(Settings, table, "")
+    except ValueError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _read(kind: type[Table], table: Mapping[str, Any], prefix: str) -> Table:
+    """A dataclass out of a TOML table. Raises `ValueError` naming the key."""
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        if name not in hints:
+            near = difflib.get_close_matches(name, hints, 1)
+            known = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(hints)}"
+            raise ValueError(f"there is no setting {prefix}{name}; {known}")
+        values[name] = _checked(hints[name], value, prefix + name)
+    return kind(**values)
+
+
+def _checked(hint: Any, value: Any, key: str) -> Any:
+    if dataclasses.is_dataclass(hint) or hint == Mapping[str, str]:
+        if not isinstance(value, dict):
+            raise ValueError(f"{key} must be a table, [{key}], not {value!r}")
+        if isinstance(hint, type):
+            return _read(hint, value, key + ".")
+        return {name: _checked(str, keys, f"{key}.{name}") for name, keys in value.items()}
+    if hint == tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ValueError(f'{key} must be a list of texts, ["...", "..."], not {value!r}')
+        return tuple(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not hint:
+        words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
+        raise ValueError(f"{key} must be {words[hint]}, not {value!r}")
+    if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+        raise ValueError(f"{key} must not be less than 0, as {value} is")
+    return value

@@ -32,7 +32,7 @@ class State:
                 raise TypeError(
                     f"State.{field} is a list of names, not the string {value!r}: write [{value!r}]"
                 )
-            if type(value) is not tuple:
+            if not isinstance(value, tuple):
                 object.__setattr__(self, field, tuple(value))
 
 

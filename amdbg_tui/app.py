@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from typing import ClassVar, Protocol
 
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import App as TextualApp
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
@@ -18,16 +18,21 @@ from amdbg_tui import keymap, themes
 from amdbg_tui.frames import FRAME_S, Frames
 from amdbg_tui.history.live import Changes
 from amdbg_tui.history.store import History
+from amdbg_tui.node.commands import PickTopic
 from amdbg_tui.panes import status
+from amdbg_tui.panes.filter_line import FilterLine
+from amdbg_tui.panes.help import HelpScreen
 from amdbg_tui.panes.log import LogPane
 from amdbg_tui.panes.machines import MachinesPane
 from amdbg_tui.panes.peer import PeerPane
+from amdbg_tui.panes.prompt import Asks, Prompt, text_of_command
 from amdbg_tui.panes.records import RecordsPane
 from amdbg_tui.panes.schema import SchemaPane
 from amdbg_tui.panes.standing import StandingPane, banner_of, standing_of
 from amdbg_tui.panes.transition_detail import TransitionDetail
 from amdbg_tui.panes.transitions import TransitionsPane
 from amdbg_tui.panes.view import View
+from amdbg_tui.settings import Locations, Settings
 from amdbg_tui.widgets.bars import Bar, Toolbar
 from amdbg_tui.widgets.paint import Paint
 from amdbg_tui.widgets.virtual_list import VirtualList
@@ -40,13 +45,22 @@ PAIR_CELLS = 70
 """From here on a narrow screen has room for the machines beside that pane."""
 BROAD_CELLS = 190
 """From here on log and transitions stand side by side."""
+TALL_ROWS = 34
+"""From here on one stands above the other."""
+
+
+class Peer(Asks, Protocol):
+    """The peer behind the screen: `amdbg_tui.node.Node`."""
+
+    def start(self) -> None:
+        """Start it; called after the first paint."""
 
 
 class MainScreen(Screen[None], inherit_bindings=False):
     """The one screen; its keys are the app's table and nothing else."""
 
 
-class DebuggerApp(App[int]):
+class App(TextualApp[int]):
     """The terminal debugger over a history, with or without a peer behind it."""
 
     TITLE = "ampubsub-tui"
@@ -57,8 +71,18 @@ class DebuggerApp(App[int]):
     #middle { width: 3fr; }
     #right { width: 5fr; }
     #records { height: 3fr; }
-    #records > * { width: 1fr; }
-    VirtualList { border-title-color: $text-grey; border-subtitle-color: $text-grey; }
+    #records > * { width: 1fr; height: 1fr; }
+    #records.-broad { layout: horizontal; }
+    VirtualList {
+        border-title-color: $text-grey;
+        border-subtitle-color: $text-grey;
+        scrollbar-color: $frame;
+        scrollbar-color-hover: $frame-focused;
+        scrollbar-color-active: $frame-focused;
+        scrollbar-background: $background;
+        scrollbar-background-hover: $background;
+        scrollbar-background-active: $background;
+    }
     VirtualList:focus { border-title-color: $frame-focused; border-title-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings()]
@@ -67,25 +91,25 @@ class DebuggerApp(App[int]):
     def __init__(
         self,
         history: History,
-        node: object | None = None,
+        node: Peer | None = None,
         *,
-        theme: str = "",
-        theme_folders: Iterable[Path] = (),
-        keys: Mapping[str, str] | None = None,
-        level: int = 2,
+        settings: Settings | None = None,
+        locations: Locations | None = None,
         now: Callable[[], float] = time.time,
         least_frame_s: float = FRAME_S,
     ) -> None:
-        """`theme` is a theme's name; `keys` are changed keys by id; `now` is wall-clock time in seconds."""
+        """`node` is started after the first paint; `now` is wall-clock time in seconds."""
         self.paint = Paint({})
-        found, self.broken_themes = themes.load_themes([themes.bundled_folder(), *theme_folders])
+        self.settings = settings or Settings()
+        folders = [themes.bundled_folder(), *([locations.themes] if locations is not None else [])]
+        found, self.broken_themes = themes.load_themes(folders)
         self._defaults = found[themes.DEFAULT_THEME].variables
         super().__init__()
         self.history = history
         self.node = node
         self.now = now
-        self.keys = dict(keys or {})
-        self.view = View(history.live, history.cursor(), level=level, now=now)
+        self.keys = dict(self.settings.keys)
+        self.view = View(history.live, history.cursor(), now=now)
         self.frames = Frames(self.frame, least_s=least_frame_s)
         self.records_shown = "log"
         self.pane_shown = "machines"
@@ -97,14 +121,13 @@ class DebuggerApp(App[int]):
         for one in found.values():
             self.register_theme(one)
         self.theme_names = list(found)
-        self._wanted_theme = theme
-        self.theme = self._first_theme(theme)
+        self.theme = self._first_theme(self.settings.theme)
 
     # Themes.
 
     def _first_theme(self, wanted: str) -> str:
-        if self.no_color or (not wanted and self.console.color_system == "standard"):
-            return "terminal" if "terminal" in self.theme_names else themes.DEFAULT_THEME
+        if self.no_color:
+            return "terminal"
         return wanted if wanted in self.available_themes else themes.DEFAULT_THEME
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -112,7 +135,7 @@ class DebuggerApp(App[int]):
         return dict(self._defaults)
 
     def _new_paint(self) -> None:
-        self.paint = Paint(self.get_css_variables())
+        self.paint = Paint(self.get_css_variables(), attributes_only=self.current_theme.ansi)
         for widget in self.screen.query(Widget):
             widget.refresh()
 
@@ -138,40 +161,50 @@ class DebuggerApp(App[int]):
         self.log_pane = LogPane(view)
         self.transitions = TransitionsPane(view)
         self.detail = TransitionDetail(view)
+        self.middle, self.right = Vertical(id="middle"), Vertical(id="right")
+        self.records = Vertical(id="records")
+        self.prompt = Prompt(view, self.node)
+        self.filter = FilterLine()
         self.toolbar = Toolbar(status.switches(self), id="toolbar")
         self.status = Bar(id="status")
         yield self.address
         yield self.banner
         with Horizontal(id="content"):
             yield self.machines
-            with Vertical(id="middle"):
+            with self.middle:
                 yield self.schema
                 yield self.peer
-            with Vertical(id="right"):
-                with Horizontal(id="records"):
+            with self.right:
+                with self.records:
                     yield self.log_pane
                     yield self.transitions
                 yield self.detail
             yield self.standing
+        yield self.prompt
+        yield self.filter
         yield self.toolbar
         yield self.status
 
     def on_mount(self) -> None:
         """Begin to paint."""
+        few_colours = self.console.color_system == "standard" and not self.is_headless
+        if few_colours and self.settings.theme == themes.DEFAULT_THEME:
+            self.theme = "terminal"
         self._new_paint()
         self.theme_changed_signal.subscribe(self, lambda _: self.on_theme_changed())
         self.set_keymap(self.keys)
-        self.view.changed()
         self.history.on_fresh = self.frames.wake
         self.frames.start()
         self.set_interval(SECOND_S, self._second)
         self.machines.focus()
         self.frame()
+        if self.node is not None:
+            self.call_after_refresh(self.node.start)
         for broken in self.broken_themes:
             self.say(str(broken), "warning")
-        if self._wanted_theme and self._wanted_theme not in self.available_themes:
+        if self.settings.theme not in self.available_themes:
             self.say(
-                f"there is no theme {self._wanted_theme}; known are {', '.join(self.theme_names)}", "warning"
+                f"there is no theme {self.settings.theme}; known are {', '.join(self.theme_names)}", "warning"
             )
         for id in keymap.unknown_ids(self.keys):
             self.say(f"settings: there is no key called {id}; ? lists them", "warning")
@@ -200,46 +233,46 @@ class DebuggerApp(App[int]):
         """Decide which panes are seen."""
         standing = standing_of(self.history.live)
         alone = standing is not None and standing.kind != self.dismissed
-        empty = alone and standing is not None and standing.kind in ("empty", "alone")
-        narrow = self.narrow
-        pane = self.pane_shown
+        beside = alone and standing is not None and standing.kind in ("empty", "alone")
+        narrow, pane = self.narrow, self.pane_shown
         pair = narrow and self.size.width >= PAIR_CELLS
-        broad = self.size.width >= BROAD_CELLS and not narrow
         if pair and pane == "machines":
             pane = self.middle_shown
         opened = self.view.opened is not None
-        middle = not alone and (not narrow or pane in ("schema", "peer"))
-        right = not alone and (not narrow or pane in ("log", "transitions", "detail"))
         self.standing.display = alone
-        self.machines.display = (not alone or empty) and (not narrow or pair or self.pane_shown == "machines")
-        self.query_one("#middle").display = middle
-        self.query_one("#right").display = right
+        self.machines.display = (not alone or beside) and (
+            not narrow or pair or self.pane_shown == "machines"
+        )
+        self.middle.display = not alone and (not narrow or pane in ("schema", "peer"))
+        self.right.display = not alone and (not narrow or pane in ("log", "transitions", "detail"))
         self.schema.display = self.middle_shown == "schema"
         self.peer.display = self.middle_shown == "peer"
-        self.log_pane.display = self.view.level > 0 and (broad or self.records_shown == "log")
-        self.transitions.display = broad or self.records_shown == "transitions" or self.view.level == 0
-        self.query_one("#records").display = not (narrow and opened)
+        broad = self.size.width >= BROAD_CELLS
+        both = not narrow and (broad or (self.size.height >= TALL_ROWS and not opened))
+        with_log = self.view.level > 0
+        self.log_pane.display = with_log and (both or self.records_shown == "log")
+        self.transitions.display = both or self.records_shown == "transitions" or not with_log
+        self.records.display = not (narrow and opened)
+        self.records.set_class(broad, "-broad")
         self.detail.display = opened
-        banner = None if alone and not empty else banner_of(self.history.live)
+        for records in (self.log_pane, self.transitions):
+            records.stream.look(_seen(records))
+        banner = None if alone and not beside else banner_of(self.history.live)
         self.banner.display = banner is not None
         if banner is not None:
             self.banner.show(banner)
         if alone and standing is not None:
             self.standing.show(standing)
-        self.screen.set_class(narrow, "-narrow")
-        focused = self.focused
-        if focused is None or not _seen(focused):
-            for widget in (
-                self.standing,
-                self.machines,
-                self.schema,
-                self.peer,
-                self.log_pane,
-                self.transitions,
-            ):
-                if _seen(widget):
-                    widget.focus()
-                    break
+        self._keep_focus()
+
+    def _keep_focus(self) -> None:
+        """When the pane with the focus is not seen any more, another one takes it."""
+        if self.focused is not None and _seen(self.focused):
+            return
+        panes = (self.standing, self.machines, self.schema, self.peer, self.log_pane, self.transitions)
+        seen = next((pane for pane in panes if _seen(pane)), None)
+        if seen is not None:
+            seen.focus()
 
     # Frames.
 
@@ -280,7 +313,7 @@ class DebuggerApp(App[int]):
                 pane.update()
         self.toolbar.update()
         self.address.show(*status.address(self))
-        self.status.show(*status.status(self))
+        self.status.show(*status.status(self, self.size.width))
 
     def _glow(self) -> None:
         self.schema.update()
@@ -299,8 +332,8 @@ class DebuggerApp(App[int]):
         """The cursor moved: what it is on is what the others show."""
         if event.list is self.machines:
             self._select_row()
-        elif event.list in (self.log_pane, self.transitions) and self.view.opened is not None:
-            self.view.opened = self._records().current()
+        elif isinstance(event.list, RecordsPane) and self.view.opened is not None:
+            self.view.opened = event.list.current()
         self.update_panes()
 
     def _select_row(self) -> None:
@@ -321,7 +354,7 @@ class DebuggerApp(App[int]):
             self.action_pane(self.middle_shown)
         elif pane is self.schema:
             self.schema.toggle_at(event.index)
-        elif pane in (self.log_pane, self.transitions):
+        elif isinstance(pane, RecordsPane):
             self.action_detail()
         self.update_panes()
 
@@ -332,7 +365,7 @@ class DebuggerApp(App[int]):
     # Keys.
 
     def _records(self) -> RecordsPane:
-        if self.focused in (self.log_pane, self.transitions):
+        if isinstance(self.focused, RecordsPane):
             return self.focused
         return self.log_pane if self.log_pane.display else self.transitions
 
@@ -348,11 +381,10 @@ class DebuggerApp(App[int]):
             if name == "log" and self.view.level == 0:
                 self.view.set_level(2)
         elif name in ("schema", "peer"):
-            self.middle_shown = name
+            name = self.middle_shown = "peer" if self.view.machine_key is None else name
         self.pane_shown = name
         self.update_panes()
-        pane = {"log": self.log_pane}.get(name) or self.query_one(f"#{name}")
-        self.call_after_refresh(pane.focus)
+        self.query_one(f"#{name}").focus()
         self.call_after_refresh(self.update_panes)
 
     def action_next_pane(self) -> None:
@@ -413,7 +445,7 @@ class DebuggerApp(App[int]):
 
     def action_scope(self) -> None:
         """This machine, its peer, everything."""
-        self.view.next_scope()
+        self._records().stream.next_scope()
         self.update_panes()
 
     def action_state_filter(self) -> None:
@@ -441,19 +473,85 @@ class DebuggerApp(App[int]):
 
     def action_detail(self) -> None:
         """Why did this happen? Open or close the answer."""
-        if self.view.opened is not None and self.focused not in (self.log_pane, self.transitions):
+        if self.view.opened is not None and not isinstance(self.focused, RecordsPane):
             self._close_detail()
             return
         moment = self._records().current()
         if moment is None:
             self.say("There is no record to open yet.")
             return
-        same = self.view.opened is not None and self.view.opened.number == moment.number
-        self.view.opened = None if same else moment
-        if not same:
-            self.view.follow(False)
-            self.pane_shown = "detail"
+        if self.view.opened is not None and self.view.opened.number == moment.number:
+            self._close_detail()
+            return
+        self.view.opened = moment
+        self.view.follow(False)
+        if isinstance(self.focused, RecordsPane):
+            self.records_shown = str(self.focused.id)
+        self.pane_shown = "detail"
         self.update_panes()
+
+    # Changing by hand.
+
+    def action_prompt(self, kind: str) -> None:
+        """Ask which states to add, remove, set or toggle."""
+        machine = self.view.machine
+        if machine is None:
+            self.say("Choose a machine first: the cursor is on a peer.")
+            return
+        text = ""
+        if self.focused is self.schema and self.view.state in machine.index:
+            text = self.view.state + " "
+        self.prompt.open(kind, machine, text)
+
+    def action_repeat(self) -> None:
+        """Ask again for what was done last; nothing happens before Enter."""
+        done = self.history.live.commands
+        machine = self.history.live.machines.get(done[-1].key) if done else None
+        if machine is None:
+            self.say("You have not done anything yet.")
+            return
+        self.machines.show(machine.key)
+        self.prompt.open(done[-1].kind, machine, text_of_command(done[-1]))
+
+    def on_prompt_closed(self) -> None:
+        """Back to the pane one came from."""
+        self._keep_focus()
+
+    def action_filter(self) -> None:
+        """Narrow the pane that has the focus."""
+        focused = self.focused
+        if focused is self.machines:
+            self.filter.open("machines", self.machines.filter_text)
+        elif isinstance(focused, RecordsPane):
+            self.filter.open("log", self.view.log_text)
+        else:
+            self.action_pane("schema")
+            self.filter.open("states", self.schema.filter_text)
+
+    def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
+        """Narrow a pane."""
+        if event.pane == "machines":
+            self.machines.filter_text = event.text
+        elif event.pane == "states":
+            self.schema.filter_text = event.text
+        elif event.text != self.view.log_text:
+            self.view.log_text = event.text
+            self.view.changed()
+        self.update_panes()
+
+    def on_filter_line_closed(self, event: FilterLine.Closed) -> None:
+        """Back to the pane."""
+        pane = {"machines": self.machines, "states": self.schema}.get(event.pane) or self._records()
+        pane.focus()
+
+    def on_standing_pane_chosen(self, event: StandingPane.Chosen) -> None:
+        """Join the topic that was chosen."""
+        if self.node is not None:
+            self.node.call(PickTopic(event.topic))
+
+    def action_help(self) -> None:
+        """Every key and sign."""
+        self.push_screen(HelpScreen(self.keys))
 
     def action_peer(self) -> None:
         """Open or close the details of the peer."""

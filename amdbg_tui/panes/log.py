@@ -17,10 +17,10 @@ NAME_CELLS = 14
 
 
 class LogPane(RecordsPane):
-    """Log lines of the window's records."""
+    """Log lines of the stream's records."""
 
     def __init__(self, view: View) -> None:
-        super().__init__(view, id="log")
+        super().__init__(view, view.log, id="log")
         self.rows: list[tuple[Moment, int, LogLine, float | None]] = []
         """(record, line number in it, the line, time of the row above)."""
 
@@ -30,7 +30,7 @@ class LogPane(RecordsPane):
 
     def rows_of(self, index: int) -> int:
         """The lines of a record, as many as the level lets through."""
-        moment = self.view.window.moments[index]
+        moment = self.stream.moments[index]
         names = self.view.live.names_of(moment.record.key)
         lines = log_lines(moment, names, self.view.level) if self.view.level else []
         before = self.rows[-1][0].record.at_s if self.rows else None
@@ -40,7 +40,7 @@ class LogPane(RecordsPane):
 
     def title(self) -> str:
         """Level, and what the log is of."""
-        return f"Log:{LEVELS[self.view.level]} · {self.view.scope_words}"
+        return f"Log:{LEVELS[self.view.level]} · {self.stream.scope_words}"
 
     def row_count(self) -> int:
         """Lines of the log."""
@@ -53,7 +53,7 @@ class LogPane(RecordsPane):
 
     def row_version(self, index: int) -> Hashable:
         """Lines never change; their looks do."""
-        return (self.view.state, self.view.scope)
+        return (self.view.state, self.stream.scope)
 
     def moment_at(self, index: int) -> Moment | None:
         """The record of a line."""
@@ -64,11 +64,11 @@ class LogPane(RecordsPane):
         moment, place, line, before = self.rows[index]
         record = moment.record
         sign, look = looks.outcome(record, bool(moment.changed))
-        row: Row = [(sign if place == 0 or sign == "▌" else " ", look)]
+        row: Row = [(f"{sign} " if place == 0 or sign == "▌" else "  ", look)]
         if width >= TIMES_FROM_CELLS:
             row += looks.stamp(record.at_s, before) if place == 0 else [(" " * 12, "plain")]
             row.append((" ", "plain"))
-        if self.view.scope != "machine" or self.view.machine_key is None:
+        if self.stream.names_machines:
             machine = self.view.live.machines.get(record.key)
             name = looks.machine_name(machine, words.short_id(record.key.peer_id))
             trust = words.TRUST_LOOK.get(record.trust, "plain")

@@ -14,6 +14,9 @@ _CHANGE = re.compile(r"(?<![^\s,(])([+\-=])([A-Za-z_]\w*)")
 _ARGS = re.compile(r"\(([^()]*=[^()]*)\)\s*$")
 _ARG = re.compile(r"(\S+?)=(\"[^\"]*\"|\S+)")
 
+SHORT_PREFIX = {"cancel": "cance"}
+"""am-dbg's, so that lines are aligned."""
+
 
 def outcome(record: TransitionRecord, moved: bool) -> tuple[str, str]:
     """(sign, look) of the gutter: a sign of its own for each outcome, so that colour is not needed."""
@@ -30,7 +33,8 @@ def spans_of(line: LogLine, called: tuple[str, ...], state: str) -> Row:
     """A log line with its looks: golden prefix, bold names, called ones underlined, removed ones grey,
     values green."""
     body = line.text
-    row: Row = [(f"[{line.prefix}]".ljust(8), "active")]
+    prefix = SHORT_PREFIX.get(line.prefix, line.prefix)
+    row: Row = [(f"[{prefix}] ".ljust(8), "active")]
     if line.prefix.startswith("exter"):
         return [*row, (body, "grey")]
     if line.prefix.startswith("error"):

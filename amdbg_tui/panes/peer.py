@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 from textual.content import Content
 
@@ -10,7 +10,7 @@ from amdbg_tui.history.live import LivePeer
 from amdbg_tui.panes import words
 from amdbg_tui.panes.view import View
 from amdbg_tui.widgets.paint import Row, Span, wrap
-from amdbg_tui.widgets.virtual_list import VirtualList
+from amdbg_tui.widgets.text_list import TextList
 
 LABEL_CELLS = 14
 STATUS_WORDS = {
@@ -22,7 +22,7 @@ STATUS_WORDS = {
 }
 
 
-class PeerPane(VirtualList):
+class PeerPane(TextList):
     """The selected peer."""
 
     DEFAULT_CSS = """
@@ -33,7 +33,6 @@ class PeerPane(VirtualList):
     def __init__(self, view: View) -> None:
         super().__init__(id="peer")
         self.view = view
-        self.rows: list[Row] = []
         self._peer_id = ""
 
     def update(self) -> None:
@@ -68,6 +67,12 @@ class PeerPane(VirtualList):
         machines = self.view.live.machines_of(record.peer_id)
         exposed = sum(1 for machine in machines if not machine.is_topic and machine.record.source != "gone")
         rows += self._fact("machines", f"{exposed} exposed")
+        if detail is None and record.status == "self":
+            connection = self.view.live.connection
+            rows.append([])
+            for place, address in enumerate(connection.addresses if connection is not None else ()):
+                rows += self._fact("addresses" if place == 0 else "", address)
+            return rows
         if detail is None:
             rows.append([])
             rows += self._fact("", [("The transport has told nothing about this peer yet.", "grey")])
@@ -104,23 +109,10 @@ class PeerPane(VirtualList):
             rows.append([("".ljust(LABEL_CELLS), "grey"), ("      none yet", "grey")])
         return rows
 
-    def row_count(self) -> int:
-        """Lines of text."""
-        return len(self.rows)
-
-    def row_version(self, index: int) -> Hashable:
-        """The text itself."""
-        return tuple(self.rows[index])
-
-    def build_row(self, index: int, width: int) -> Row:
-        """One line."""
-        return self.rows[index]
-
     def row_text(self, index: int) -> str:
         """Copied without its label."""
         return super().row_text(index)[LABEL_CELLS:].strip()
 
-    @property
-    def shows_cursor(self) -> bool:
-        """Only while it is read."""
-        return self.has_focus
+    def resized(self) -> None:
+        """Lines are broken anew."""
+        self.update()

@@ -1,4 +1,4 @@
-"""What the log and the transitions pane share: rows over the view's window of records, following, older
+"""What the log and the transitions pane share: rows over the a stream of records, following, older
 pages."""
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from collections.abc import Hashable
 from textual.content import Content
 
 from amdbg_tui.history.live import Moment
+from amdbg_tui.panes.stream import Stream
 from amdbg_tui.panes.view import View
 from amdbg_tui.widgets.virtual_list import VirtualList
 
 
 class RecordsPane(VirtualList):
-    """A list whose rows each belong to one record of the window."""
+    """A list whose rows each belong to one record of the stream."""
 
     tails = True
     DEFAULT_CSS = """
@@ -21,16 +22,17 @@ class RecordsPane(VirtualList):
     RecordsPane:focus { border: double $frame-focused; }
     """
 
-    def __init__(self, view: View, *, id: str) -> None:
+    def __init__(self, view: View, stream: Stream, *, id: str) -> None:
         super().__init__(id=id)
         self.view = view
+        self.stream = stream
         self._rebuilt_for: Hashable = None
         self._taken = 0
 
     # What the two panes answer.
 
     def rows_of(self, index: int) -> int:
-        """Make the rows of the window's record `index`; how many there are."""
+        """Make the rows of the stream's record `index`; how many there are."""
         return 1
 
     def clear_rows(self) -> None:
@@ -55,9 +57,9 @@ class RecordsPane(VirtualList):
     # Keeping up.
 
     def update(self) -> None:
-        """Take what changed in the window."""
+        """Take what changed in the stream."""
         self.following = self.view.following
-        window = self.view.window
+        stream = self.stream
         made_for = self.made_for()
         if made_for != self._rebuilt_for:
             held = self.moment_at(self.cursor)
@@ -71,19 +73,19 @@ class RecordsPane(VirtualList):
                 self.go(self.cursor, centre=True)
             else:
                 self.rebuilt()
-        elif self._taken < len(window.moments):
+        elif self._taken < len(stream.moments):
             self._take()
         self.border_title = Content(self.title())
-        missed = window.missed
+        missed = stream.missed
         self.border_subtitle = Content(f"Paused · {missed:,} new" if not self.view.following else "")
         self.sync()
 
     def made_for(self) -> Hashable:
         """Rows are made anew when this changes."""
-        return (self.view.window.rebuilt_version, self.view.level, self.view.shows["health"])
+        return (self.stream.rebuilt_version, self.view.level, self.view.shows["health"])
 
     def _take(self) -> None:
-        moments = self.view.window.moments
+        moments = self.stream.moments
         for index in range(self._taken, len(moments)):
             if self.view.passes(moments[index].record):
                 self.rows_of(index)
@@ -99,7 +101,7 @@ class RecordsPane(VirtualList):
     def load_older(self) -> None:
         """Read one page of older records, if there are any."""
         held = self.moment_at(0)
-        if self.view.window.load_older(self.view.wanted) and held is not None:
+        if self.stream.load_older() and held is not None:
             self.update()
             at = self.row_of_number(held.number)
             if at is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from amdbg_tui.history.filters import is_error_state
@@ -54,7 +55,9 @@ class SchemaPane(VirtualList):
         self._made_for: Hashable = None
         self._machine: LiveMachine | None = None
         self._width = 0
+        self._widest = 0
         self._guides: dict[int, list[Span]] = {}
+        """By row."""
 
     # What there is to show.
 
@@ -104,6 +107,7 @@ class SchemaPane(VirtualList):
         self.nodes = self._build(machine) if machine is not None else []
         names = max((len(name) for name in machine.names), default=4) if machine is not None else 4
         self._width = min(max(names, 6), 60)
+        self._widest = max((cell_len(node.prefix + node.text) for node in self.nodes), default=0)
         if other:
             self._to_selected_state()
         elif held is not None and (self.cursor >= len(self.nodes) or self.nodes[self.cursor] != held):
@@ -171,7 +175,7 @@ class SchemaPane(VirtualList):
         tick = machine.clock[node.state] if 0 <= node.state < len(machine.clock) else -1
         glow = self.view.glow(machine, node.state) if node.kind == "state" else ""
         lit = self._is_lit(node)
-        guides = tuple(self._guides.get(node.state, ())) if node.kind == "state" else ()
+        guides = tuple(self._guides.get(index, ()))
         return (node, tick, glow, lit, guides, machine.record.source)
 
     # What a row looks like.
@@ -180,8 +184,8 @@ class SchemaPane(VirtualList):
         state = self.view.state
         if not state or self._machine is None:
             return False
-        if node.kind == "reference":
-            return node.text == state
+        if node.kind == "reference" and node.text == state:
+            return True
         return 0 <= node.state < len(self._machine.names) and self._machine.names[node.state] == state
 
     def row_look(self, index: int) -> str:
@@ -190,14 +194,28 @@ class SchemaPane(VirtualList):
         return "on lit" if self._is_lit(node) else ""
 
     def build_row(self, index: int, width: int) -> Row:
-        """One row of the tree."""
+        """One row of the tree, with the guides at its right."""
         node = self.nodes[index]
         if node.kind == "state" and self._machine is not None:
-            return self._state_row(node, self._machine, width)
-        look = {"tags": "grey", "root": "plain", "tag": "grey", "nothing": "grey"}.get(node.kind, "plain")
-        if node.kind == "reference" and self._machine is not None:
-            look = self._look_of(node.text)
-        return [(node.prefix, "faint"), (node.text, look)]
+            row = self._state_row(node, self._machine, width)
+        else:
+            look = {"tags": "grey", "root": "plain", "tag": "grey", "nothing": "grey"}.get(node.kind, "plain")
+            if node.kind == "reference":
+                look = self._look_of(node.text)
+            row = [(node.prefix, "faint"), (node.text, look)]
+        if (guides := self._guides.get(index)) and self._machine is not None:
+            gap = self._guide_column(width) - width_of(row)
+            row += [(" " * gap, "plain"), *guides] if gap >= 0 else []
+        return row
+
+    def _name_cells(self, width: int) -> int:
+        return min(self._width, max(8, width - 3 - 9))
+
+    def _guide_column(self, width: int) -> int:
+        """Right of the longest tick, or of the longest row that is open when there is room for that."""
+        assert self._machine is not None
+        ticks = 3 + self._name_cells(width) + 3 + self._tick_cells(self._machine) + 2
+        return max(ticks, min(self._widest + 1, width - GUIDE_CELLS))
 
     def _look_of(self, name: str) -> str:
         machine = self._machine
@@ -213,10 +231,10 @@ class SchemaPane(VirtualList):
         if machine.record.source == "gone":
             look = "faint"
         sign = "─" if tick % 2 == 0 else "!" if is_error_state(shape.name) else "●"
-        name_room = min(self._width, max(8, width - 3 - 9))
+        name_room = self._name_cells(width)
         glow = self.view.glow(machine, node.state)
         doubt = words.TRUST_SIGN.get(machine.record.source, " ").strip()
-        row: Row = [
+        return [
             (node.prefix[:2], "faint"),
             (sign, "faint" if sign == "─" else look),
             (pad(shape.name, name_room), look),
@@ -225,14 +243,6 @@ class SchemaPane(VirtualList):
             (words.number(tick), f"{look} bold on {glow}" if glow else look),
             (doubt, words.TRUST_LOOK.get(machine.record.source, "plain")),
         ]
-        guides = self._guides.get(node.state)
-        if guides:
-            column = 3 + name_room + 3 + max(6, self._tick_cells(machine)) + 1
-            gap = column - width_of(row)
-            if gap >= 0:
-                row.append((" " * gap, "plain"))
-                row.extend(guides)
-        return row
 
     @staticmethod
     def _tick_cells(machine: LiveMachine) -> int:
@@ -246,38 +256,37 @@ class SchemaPane(VirtualList):
         at = machine.index.get(self.view.state) if machine is not None else None
         if machine is None or at is None:
             return
-        shapes = machine.record.states
-        rows = [node.state for node in self.nodes if node.kind == "state"]
-        if at not in rows:
+        rows = {node.state: place for place, node in enumerate(self.nodes) if node.kind == "state"}
+        said = {state: spans for state, spans in self._related(machine, at).items() if state in rows}
+        if at not in rows or not said:
             return
-        said: dict[int, list[Span]] = {}
-        mine = shapes[at]
-        for relation in RELATIONS:
-            for name in getattr(mine, relation.lower()):
-                other = machine.index.get(name)
-                if other is not None and other in rows and other != at:
-                    said.setdefault(other, []).append((f" {relation.lower()}", _RELATION_LOOK[relation]))
-        for other in rows:
-            if other == at:
-                continue
-            for relation in RELATIONS:
-                if mine.name in getattr(shapes[other], relation.lower()):
-                    said.setdefault(other, []).append((f" {_PASSIVE[relation]}", _RELATION_LOOK[relation]))
-        if not said:
-            return
-        order = {state: place for place, state in enumerate(rows)}
-        touched = sorted(order[state] for state in (*said, at))
-        first, last = touched[0], touched[-1]
+        places = {rows[state]: spans for state, spans in said.items()}
+        mine = rows[at]
+        first, last = min(mine, *places), max(mine, *places)
         for place in range(first, last + 1):
-            state = rows[place]
-            if state == at:
-                corner = "┐" if place == first else "┘" if place == last else "┤"
-                self._guides[state] = [("──" + corner, "bright")]
-            elif state in said:
-                corner = "┌" if place == first else "└" if place == last else "├"
-                self._guides[state] = [("  " + corner + "─", "grey"), *said[state]]
+            end = "┐┘"[place == last] if place in (first, last) else "┤"
+            if place == mine:
+                self._guides[place] = [("─" + end, "bright")]
+            elif place in places:
+                start = "┌└"[place == last] if place in (first, last) else "├"
+                self._guides[place] = [(" " + start, "grey"), *places[place]]
             else:
-                self._guides[state] = [("  │", "faint")]
+                self._guides[place] = [(" │", "faint")]
+
+    @staticmethod
+    def _related(machine: LiveMachine, at: int) -> dict[int, list[Span]]:
+        """In words: what the state does to each other one, and the others to it."""
+        shapes = machine.record.states
+        mine = shapes[at]
+        said: dict[int, list[Span]] = {}
+        for other, shape in enumerate(shapes):
+            for relation in RELATIONS if other != at else ():
+                to_it = shape.name in getattr(mine, relation.lower())
+                from_it = mine.name in getattr(shape, relation.lower())
+                if to_it or from_it:
+                    words_of = _BOTH if to_it and from_it else _ACTIVE if to_it else _PASSIVE
+                    said.setdefault(other, []).append((f" {words_of[relation]}", _RELATION_LOOK[relation]))
+        return said
 
     # What keys do.
 
@@ -333,7 +342,9 @@ class SchemaPane(VirtualList):
 
 
 _RELATION_LOOK = {"Add": "inactive", "Require": "active", "Remove": "error", "After": "grey"}
-_PASSIVE = {"Add": "adds it", "Require": "requires it", "Remove": "removes it", "After": "after it"}
+_ACTIVE = {"Add": "added", "Require": "required", "Remove": "removed", "After": "before"}
+_BOTH = {"Add": "⇄ adds", "Require": "⇄ requires", "Remove": "⇄ removes", "After": "⇄ after"}
+_PASSIVE = {"Add": "adds", "Require": "requires", "Remove": "removes", "After": "after"}
 
 
 def _children(shape: StateShape, index: int, prefix: str) -> list[Node]:

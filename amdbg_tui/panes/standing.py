@@ -14,7 +14,7 @@ from textual.message import Message
 
 from amdbg_tui.history.live import Live
 from amdbg_tui.widgets.paint import Row, width_of, wrap
-from amdbg_tui.widgets.virtual_list import VirtualList
+from amdbg_tui.widgets.text_list import TextList
 
 TEXT_CELLS = 76
 
@@ -112,7 +112,7 @@ def banner_of(live: Live) -> Row | None:
     return [(f" ◐ {words}", f"bold {look}"), (f" · {detail}" if detail else "", "plain")]
 
 
-class StandingPane(VirtualList):
+class StandingPane(TextList):
     """A few sentences in the middle of the screen; topics to choose from are rows for the cursor."""
 
     DEFAULT_CSS = """
@@ -129,7 +129,6 @@ class StandingPane(VirtualList):
     def __init__(self) -> None:
         super().__init__(id="standing")
         self.standing: Standing | None = None
-        self.rows: list[Row] = []
         self._topic_at: dict[int, str] = {}
         self._made_for: Hashable = None
 
@@ -170,18 +169,6 @@ class StandingPane(VirtualList):
         """Only where there is something to choose."""
         return bool(self._topic_at)
 
-    def row_count(self) -> int:
-        """Lines of text."""
-        return len(self.rows)
-
-    def row_version(self, index: int) -> Hashable:
-        """The text itself."""
-        return tuple(self.rows[index])
-
-    def build_row(self, index: int, width: int) -> Row:
-        """One line."""
-        return self.rows[index]
-
     def action_cursor(self, by: int) -> None:
         """The cursor moves among the topics."""
         if not self._topic_at:
@@ -195,3 +182,8 @@ class StandingPane(VirtualList):
         topic = self._topic_at.get(self.cursor)
         if topic is not None:
             self.post_message(self.Chosen(topic))
+
+    def resized(self) -> None:
+        """Lines are broken anew."""
+        if self.standing is not None:
+            self.show(self.standing)

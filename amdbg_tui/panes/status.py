@@ -9,7 +9,7 @@ from amdbg_tui import keymap
 from amdbg_tui.panes import words
 from amdbg_tui.panes.view import View
 from amdbg_tui.widgets.bars import Switch
-from amdbg_tui.widgets.paint import Row
+from amdbg_tui.widgets.paint import Row, width_of
 
 PHASE_LOOK = {
     "joined": "inactive",
@@ -19,7 +19,8 @@ PHASE_LOOK = {
     "leaving": "grey",
 }
 PHASE_SIGN = {"joined": "●", "failed": "✗", "reconnecting": "◐", "closed": "×", "leaving": "×"}
-HINTS = ("change.add", "change.remove", "find.filter", "see.follow", "see.detail", "app.help", "app.quit")
+HINTS = ("app.help", "app.quit", "change.add", "see.detail", "see.follow", "find.filter", "change.remove")
+"""Most wanted first: there may not be room for all."""
 
 
 class Standpoint(Protocol):
@@ -74,18 +75,19 @@ def switches(app: Standpoint) -> list[Switch]:
     return [
         Switch("follow", "follow", lambda: "X" if view.following else " "),
         Switch("log", "next_level", lambda: str(view.level)),
-        Switch("scope", "scope", lambda: view.scope),
+        Switch("log of", "scope", lambda: view.log.scope),
         Switch("states", "state_filter", lambda: view.state_filter),
         Switch("only-state", "only_state", lambda: "X" if view.only_state else " "),
         shown("canceled"),
         shown("auto"),
         shown("checks"),
         shown("health"),
+        shown("topic"),
         shown("gone"),
     ]
 
 
-def status(app: Standpoint) -> tuple[Row, Row]:
+def status(app: Standpoint, width: int) -> tuple[Row, Row]:
     """What is selected and how far the clock is, then the keys that matter most."""
     view = app.view
     machine = view.machine
@@ -109,7 +111,14 @@ def status(app: Standpoint) -> tuple[Row, Row]:
         left += [(f"log like “{view.log_text}”", "active"), (" | ", "faint")]
     left.append(("Following" if view.following else "Paused", "inactive" if view.following else "stale"))
     right: Row = []
+    room = width - width_of(left) - 1
     for id in HINTS:
         key = keymap.BY_ID[id]
-        right += [(f" {keymap.first_key(id, app.keys)}", "bright bold"), (f" {key.label.lower()} ", "grey")]
+        hint: Row = [
+            (f" {keymap.first_key(id, app.keys)}", "bright bold"),
+            (f" {key.label.lower()} ", "grey"),
+        ]
+        room -= width_of(hint)
+        if room >= 0:
+            right += hint
     return left, right

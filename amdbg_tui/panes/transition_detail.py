@@ -12,10 +12,10 @@ from amdbg_tui.panes import looks, words
 from amdbg_tui.panes.view import View
 from amdbg_tui.panes.why import explain, step_words
 from amdbg_tui.widgets.paint import Row, wrap
-from amdbg_tui.widgets.virtual_list import VirtualList
+from amdbg_tui.widgets.text_list import TextList
 
 
-class TransitionDetail(VirtualList):
+class TransitionDetail(TextList):
     """The transition the person opened."""
 
     DEFAULT_CSS = """
@@ -26,7 +26,6 @@ class TransitionDetail(VirtualList):
     def __init__(self, view: View) -> None:
         super().__init__(id="detail")
         self.view = view
-        self.rows: list[Row] = []
         self._made_for: Hashable = None
 
     def update(self) -> None:
@@ -86,19 +85,6 @@ class TransitionDetail(VirtualList):
             found += wrap([("  ", "plain"), *row], width, "    ")
         return found
 
-    def row_count(self) -> int:
-        """Lines of text."""
-        return len(self.rows)
-
-    def row_version(self, index: int) -> Hashable:
-        """Lines of one record never change."""
-        return self._made_for
-
-    def build_row(self, index: int, width: int) -> Row:
-        """One line."""
-        return self.rows[index]
-
-    @property
-    def shows_cursor(self) -> bool:
-        """Only while it is read."""
-        return self.has_focus
+    def resized(self) -> None:
+        """Lines are broken anew."""
+        self.update()

@@ -10,68 +10,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from amdbg_tui.history.cursor import Cursor
-from amdbg_tui.history.filters import TransitionFilter
 from amdbg_tui.history.live import Changes, Live, LiveMachine, LivePeer, Moment
 from amdbg_tui.history.records import MachineKey, TransitionRecord
+from amdbg_tui.panes.stream import Stream
 
 LEVELS = ("nothing", "external", "changes", "ops", "decisions", "everything")
 """Names of the log levels, from the asyncmachine manual."""
-SCOPES = ("machine", "peer", "all")
 STATE_FILTERS = ("all", "active", "changed")
 HEALTH_STATES = frozenset({"Healthcheck", "Heartbeat"})
-
-
-@dataclass
-class Window:
-    """The matching transitions that the log and the transitions pane hold: the newest, and older ones when
-    asked."""
-
-    cursor: Cursor
-    limit: int = 2_000
-    """Most rows kept while following; scrolling back may hold twice as many."""
-    page: int = 500
-    moments: list[Moment] = field(default_factory=list)
-    complete: bool = False
-    """No older ones exist."""
-    missed: int = 0
-    """How many came while frozen."""
-    version: int = 0
-    rebuilt_version: int = 0
-    """Grows when rows were read anew, not only added at the end."""
-    _first: int = 0
-
-    def reload(self, wanted: TransitionFilter) -> None:
-        """Read the newest page again."""
-        page = self.cursor.page(wanted, limit=self.page)
-        self.moments = list(page.moments)
-        self._first, self.complete = page.first, not page.more
-        self.missed = 0
-        self.version += 1
-        self.rebuilt_version += 1
-
-    def load_older(self, wanted: TransitionFilter) -> int:
-        """Read one page before the oldest; how many came."""
-        if self.complete or len(self.moments) >= 2 * self.limit:
-            return 0
-        page = self.cursor.page(wanted, before=self._first, limit=self.page)
-        self._first, self.complete = page.first, not page.more
-        if page.moments:
-            self.moments[:0] = page.moments
-            self.version += 1
-            self.rebuilt_version += 1
-        return len(page.moments)
-
-    def add(self, moments: list[Moment]) -> None:
-        """New ones at the end; the oldest go when there are too many."""
-        self.moments += moments
-        if len(self.moments) > self.limit + self.page:
-            del self.moments[: len(self.moments) - self.limit]
-            self._first, self.complete = self.moments[0].number, False
-            self.rebuilt_version += 1
-        self.version += 1
 
 
 class View:
@@ -93,7 +41,6 @@ class View:
         self.machine_key: MachineKey | None = None
         self.peer_id = ""
         self.state = ""
-        self.scope = "machine"
         self.level = level
         self.state_filter = "all"
         self.group = ""
@@ -101,11 +48,20 @@ class View:
         self.log_text = ""
         self.only_state = False
         self.following = True
-        self.shows = {"canceled": True, "auto": True, "checks": False, "health": False, "gone": True}
+        self.shows = {
+            "canceled": True,
+            "auto": True,
+            "checks": False,
+            "health": False,
+            "topic": False,
+            "gone": True,
+        }
         self.opened: Moment | None = None
         self.version = 0
         """Grows with everything the person chooses."""
-        self.window = Window(cursor)
+        self._exposed: tuple[int, frozenset[MachineKey]] = (-1, frozenset())
+        self.log = Stream(self, cursor, "machine")
+        self.transitions = Stream(self, cursor, "all")
 
     # What is selected.
 
@@ -134,84 +90,53 @@ class View:
             self.state = state
             self.version += 1
             if self.only_state:
-                self.window.reload(self.wanted)
+                self.changed()
 
     def changed(self) -> None:
-        """What is shown is another: read the window anew."""
+        """What is shown is another: read the streams anew."""
         self.version += 1
-        self.window.reload(self.wanted)
+        for stream in self.streams:
+            stream.reload()
 
     # Which records.
 
     @property
-    def wanted(self) -> TransitionFilter:
-        """The scope and filters of log and transitions, as one filter."""
-        machines, peers = None, None
-        if self.scope == "machine" and self.machine_key is not None:
-            machines = frozenset({self.machine_key})
-        elif self.scope != "all" and self.peer_id:
-            peers = frozenset({self.peer_id})
-        return TransitionFilter(
-            machines=machines,
-            peers=peers,
-            states=frozenset({self.state}) if self.only_state and self.state else frozenset(),
-            text=self.log_text,
-            accepted=None if self.shows["canceled"] else True,
-            auto=None if self.shows["auto"] else False,
-            check=None if self.shows["checks"] else False,
-        )
+    def exposed_machines(self) -> frozenset[MachineKey]:
+        """All machines but the peers' own topic machines."""
+        version = self.live.structure_version
+        if self._exposed[0] != version:
+            exposed = frozenset(key for key, machine in self.live.machines.items() if not machine.is_topic)
+            if exposed == self._exposed[1]:  # an equal set stays the same one: filters are compared often
+                exposed = self._exposed[1]
+            self._exposed = (version, exposed)
+        return self._exposed[1]
 
     @property
-    def scope_words(self) -> str:
-        """What the log is of."""
-        if self.scope == "machine" and self.machine is not None:
-            return self.machine.record.machine_id
-        if self.scope != "all" and self.peer is not None:
-            return self.peer.record.name or self.peer.record.peer_id[-8:]
-        return "everything"
+    def streams(self) -> tuple[Stream, Stream]:
+        """The log's and the transitions'."""
+        return self.log, self.transitions
 
     def passes(self, record: TransitionRecord) -> bool:
         """The rule that the history cannot answer: health checks are left out unless asked for."""
         return self.shows["health"] or len(record.called) != 1 or record.called[0] not in HEALTH_STATES
 
     def take(self, changes: Changes) -> None:
-        """New records came: those that are wanted go to the window, or are counted while frozen."""
-        if changes.rebuilt:
-            if self.following:
-                self.window.reload(self.wanted)
-            return
-        if not changes.transitions:
-            return
-        wanted = self.wanted
-        names = self.live.names_of
-        found = [
-            moment
-            for moment in changes.transitions
-            if wanted.matches(moment.record, names(moment.record.key), moment.changed)
-        ]
-        if self.following:
-            if found:
-                self.window.add(found)
-        else:
-            self.window.missed += len(found)
+        """New records came."""
+        if changes.transitions or changes.rebuilt:
+            for stream in self.streams:
+                stream.take(changes)
 
     def follow(self, on: bool) -> None:
         """Follow the newest, or hold still."""
         if on == self.following:
             return
         self.following = on
-        self.version += 1
         if on:
-            self.window.reload(self.wanted)
+            self.changed()
 
     def toggle(self, what: str) -> None:
         """Show or hide a kind of records or rows."""
         self.shows[what] = not self.shows[what]
-        self.changed()
-
-    def next_scope(self) -> None:
-        """This machine, its peer, everything."""
-        self.scope = SCOPES[(SCOPES.index(self.scope) + 1) % len(SCOPES)]
         self.changed()
 
     def next_state_filter(self) -> None:
@@ -231,7 +156,6 @@ class View:
         """The log level, 0 to 5."""
         self.level = max(0, min(len(LEVELS) - 1, level))
         self.version += 1
-        self.window.rebuilt_version += 1
 
     def glow(self, machine: LiveMachine, index: int) -> str:
         """`glow`, then `fading`, then nothing: for a moment after a tick moved."""

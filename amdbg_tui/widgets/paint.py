@@ -47,6 +47,8 @@ ROLES: Mapping[str, str] = {
     "focus": "frame-focused",
     "frame": "frame",
 }
+STANDS_FOR = {"cursor": "reverse", "blurred": "bold", "lit": "underline", "glow": "reverse", "fading": "bold"}
+"""What a background becomes without colours."""
 _PIECES = re.compile(r"\s*\S+|\s+")
 ATTRIBUTES = frozenset({"bold", "underline", "italic", "strike", "reverse"})
 
@@ -54,8 +56,13 @@ ATTRIBUTES = frozenset({"bold", "underline", "italic", "strike", "reverse"})
 class Paint:
     """The styles of one theme, by look; every look is made once."""
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        """`variables` are the theme's, as Textual gives them to its style sheets."""
+    def __init__(self, variables: Mapping[str, str], *, attributes_only: bool = False) -> None:
+        """`variables` are the theme's, as Textual gives them to its style sheets.
+
+        With `attributes_only` backgrounds are told by reversing, underlining and bold letters: for
+        terminals of sixteen colours, whose backgrounds may be anything, and for none at all.
+        """
+        self._attributes_only = attributes_only
         self._colours = {role: self._colour(variables.get(name, "")) for role, name in ROLES.items()}
         self._styles: dict[str, Style] = {}
 
@@ -79,7 +86,7 @@ class Paint:
             at = len(words) - 1 - words[::-1].index("on")
             background = self._colours[words[at + 1]]
         colour = self._colours["plain"]
-        attributes = {}
+        attributes: dict[str, bool] = {}
         skip = False
         for word in words:
             if skip or word == "on":
@@ -88,6 +95,12 @@ class Paint:
                 attributes[word] = True
             else:
                 colour = self._colours[word]
+        if self._attributes_only and "on" in words:
+            ground, background = words[at + 1], None
+            if ground in STANDS_FOR:
+                attributes[STANDS_FOR[ground]] = True
+            if STANDS_FOR.get(ground) == "reverse":
+                colour = None
         return Style(color=colour, bgcolor=background, **attributes)  # type: ignore[arg-type]
 
     def segments(self, row: Iterable[Span], over: str = "") -> list[Segment]:

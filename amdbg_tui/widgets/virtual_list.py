@@ -377,7 +377,13 @@ class VirtualList(ScrollView, can_focus=True):
         self.refresh()
 
     def on_resize(self) -> None:
-        """Another width makes other rows."""
+        """Another width makes other rows, and the cursor stays in sight."""
         self.virtual_size = Size(self.size.width, self._count)
+        self.resized()
         if self.following:
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
+        elif self._count:
+            self.go(self.cursor)
+
+    def resized(self) -> None:
+        """Make rows anew that depend on the size."""

@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from textual.pilot import Pilot
 
-from amdbg_tui.app import DebuggerApp
+from amdbg_tui.app import App, Peer
 from amdbg_tui.history import History
 from amdbg_tui.history.records import Record
+from amdbg_tui.settings import Settings
 from tests.tui.fixed_history import NOW, fixed_history
 
-Act = Callable[[DebuggerApp, Pilot[int]], Awaitable[None]]
+Act = Callable[[App, Pilot[int]], Awaitable[None]]
 
 
 def history_of(records: Iterable[Record]) -> History:
@@ -30,6 +31,8 @@ def run(
     history: History | None = None,
     size: tuple[int, int] = (140, 40),
     theme: str = "dark",
+    keys: dict[str, str] | None = None,
+    node: Peer | None = None,
     **options: object,
 ) -> None:
     """Start the app over a history (else the fixed one), let `act` use it, and leave."""
@@ -37,9 +40,10 @@ def run(
     time.tzset()
 
     async def whole() -> None:
-        app = DebuggerApp(
+        app = App(
             history or fixed_history(),
-            theme=theme,
+            node,
+            settings=Settings(theme=theme, keys=keys or {}),
             now=lambda: NOW,
             least_frame_s=0.0,
             **options,  # type: ignore[arg-type]
@@ -52,8 +56,17 @@ def run(
     asyncio.run(whole())
 
 
-def text_of(app: DebuggerApp) -> str:
+def text_of(app: App) -> str:
     """What is on the screen, as text."""
     width, _ = app.size
     lines = app.screen._compositor.render_strips()
     return "\n".join(strip.text[:width].rstrip() for strip in lines)
+
+
+async def until(pilot: Pilot[int], holds: Callable[[], bool], tries: int = 200) -> None:
+    """Let the app go on until something holds."""
+    for _ in range(tries):
+        if holds():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError(f"it never came to be:\n{text_of(pilot.app)}")  # type: ignore[arg-type]

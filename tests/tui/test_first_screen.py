@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from textual.pilot import Pilot
 
-from amdbg_tui.app import DebuggerApp
+from amdbg_tui.app import App
 from tests.tui.fixed_history import LIGHT, ORDER
 from tests.tui.screens import run, text_of
 
 
 def test_the_first_screen_shows_machines_under_peers_beside_states_and_log() -> None:
-    async def look(app: DebuggerApp, pilot: Pilot[int]) -> None:
+    async def look(app: App, pilot: Pilot[int]) -> None:
         text = text_of(app)
         assert "◆ demo-you" in text
         assert "Machines:9" in text
@@ -22,7 +22,7 @@ def test_the_first_screen_shows_machines_under_peers_beside_states_and_log() -> 
 
 
 def test_an_own_machine_is_chosen_first_and_the_cursor_chooses_others() -> None:
-    async def look(app: DebuggerApp, pilot: Pilot[int]) -> None:
+    async def look(app: App, pilot: Pilot[int]) -> None:
         assert app.view.machine_key == ORDER
         await pilot.press("end")
         assert app.view.machine_key == LIGHT
@@ -33,7 +33,7 @@ def test_an_own_machine_is_chosen_first_and_the_cursor_chooses_others() -> None:
 
 
 def test_doubt_is_a_sign_and_a_word_not_only_a_colour() -> None:
-    async def look(app: DebuggerApp, pilot: Pilot[int]) -> None:
+    async def look(app: App, pilot: Pilot[int]) -> None:
         text = text_of(app)
         assert "expense-2207  ~  R|4" in text
         assert "sensor-boiler ? ER|47" in text
@@ -50,7 +50,7 @@ def test_doubt_is_a_sign_and_a_word_not_only_a_colour() -> None:
 
 
 def test_letters_find_nested_machines_too() -> None:
-    async def look(app: DebuggerApp, pilot: Pilot[int]) -> None:
+    async def look(app: App, pilot: Pilot[int]) -> None:
         await pilot.press("w", "o", "r", "k", "e", "r", "-", "2")
         await pilot.pause()
         machine = app.view.machine

@@ -40,6 +40,10 @@ class MessageReceived:
     data: bytes
     received_from: str
     """Peer id of the neighbour that handed it on; may equal `author`."""
+    sequence: int = 0
+    """The author's sequence number, signed with the message: it grows from message to message, also across
+    restarts (GossipSub `seqno`, counted up from the time in nanoseconds). 0 when unknown. It tells old news
+    from a restart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Plan:
     security: dict[TProtocol, Any] | None = None
     muxers: dict[TProtocol, Any] | None = None
     resources: ResourceManager | None = None
-    retry: RetryConfig = field(default_factory=RetryConfig)
+    retry: RetryConfig = field(default_factory=lambda: RetryConfig(max_retries=0))
     gossip: dict[str, Any] = field(default_factory=dict)
 
 

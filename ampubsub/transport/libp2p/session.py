@@ -55,11 +55,14 @@ class Session:
         self._connections: dict[int, Connection] = {}
         self._strikes: dict[ID, Strikes] = {}
         self._banned: dict[ID, float] = {}
+        self._silent: set[ID] = set()
         self._nursery: trio.Nursery | None = None
+        self._ready = trio.Event()
+        self._stop = trio.Event()
         hooks = Hooks(
             offended=self._offended,
             topics_changed=self._topics_changed,
-            reader_ended=lambda peer: self._start(self._reader_ended, peer),
+            reader_ended=self._reader_ended,
             stuck=lambda peer: self._start(self._expel, peer, "does not read"),
             refused=self.is_banned,
         )
@@ -74,28 +77,40 @@ class Session:
     @asynccontextmanager
     async def running(self, listen: Sequence[Address]) -> AsyncIterator[None]:
         """Run the host and listen. Leaving closes every connection so that others notice at once."""
-        parts = self.parts
-        async with (
-            # Before listening: a stream that comes in before they run ends the host.
-            background_trio_service(parts.pubsub),
-            background_trio_service(parts.router),
-            background_trio_service(parts.network),
-        ):
-            await parts.pubsub.wait_until_ready()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._run_host, listen)
             try:
-                async with trio.open_nursery() as nursery:
-                    self._nursery = nursery
-                    for address in listen:
-                        await self._listen(address)
-                    nursery.start_soon(self._keep_alive)
-                    try:
-                        yield
-                    finally:
+                await self._ready.wait()
+                yield
+            finally:
+                self._stop.set()
+
+    async def _run_host(self, listen: Sequence[Address]) -> None:
+        """Run until told to stop. Shielded: a host cancelled from outside would close nothing properly."""
+        parts = self.parts
+        with trio.CancelScope(shield=True) as scope:
+            async with (
+                # Before listening: a stream that comes in before they run ends the host.
+                background_trio_service(parts.pubsub),
+                background_trio_service(parts.router),
+                background_trio_service(parts.network),
+            ):
+                await parts.pubsub.wait_until_ready()
+                try:
+                    async with trio.open_nursery() as nursery:
+                        self._nursery = nursery
+                        for address in listen:
+                            await self._listen(address)
+                        nursery.start_soon(self._keep_alive)
+                        self._ready.set()
+                        await self._stop.wait()
                         self._nursery = None
                         nursery.cancel_scope.cancel()
-            finally:
-                with swarm.briefly(self._settings.close_timeout_s):
-                    await swarm.close_all(parts)
+                finally:
+                    self._nursery = None
+                    scope.deadline = trio.current_time() + self._settings.close_timeout_s
+                    if self._applier.uses(swarm.close_all):
+                        await swarm.close_all(parts)
 
     async def _listen(self, address: Address) -> None:
         if self._applier.uses(swarm.refuse_port_in_use):
@@ -136,6 +151,9 @@ class Session:
             peer = self.peers[peer_id] = Peer(peer_id, trio.current_time())
             self._start(self._welcome, peer)
         peer.connections.append(connection)
+        if connection.is_quic and self._applier.uses(quic.notice_close_at_once):
+            muxed = connection.link.muxed_conn
+            quic.notice_close_at_once(muxed, lambda: self._start(connection.link.close))
         if len(peer.connections) > 1 and self._applier.uses(peers.one_connection_per_peer):
             self._start(self._keep_one, peer)
 
@@ -144,6 +162,8 @@ class Session:
         connection = self._connections.pop(id(swarm_connection), None)
         if connection is None:
             return
+        if connection.is_quic and self._applier.uses(quic.end_accepting):
+            quic.end_accepting(connection.link.muxed_conn)
         peer = self.peers[connection.link.muxed_conn.peer_id]
         peer.connections.remove(connection)
         if peer.connections:
@@ -211,9 +231,15 @@ class Session:
         else:
             self._lost_stream(peer_id)
 
-    async def _reader_ended(self, peer_id: ID) -> None:
+    def _reader_ended(self, peer_id: ID) -> None:
+        if peer_id in self.peers and peer_id not in self._silent:
+            self._silent.add(peer_id)
+            self._start(self._forget_unless_heard, peer_id)
+
+    async def _forget_unless_heard(self, peer_id: ID) -> None:
         """Forget what a peer subscribed to, unless it opens another stream soon."""
         await trio.sleep(self._settings.resubscribe_grace_s)
+        self._silent.discard(peer_id)
         if peer_id in self.peers and peer_id not in self.gossip.readers:
             self.parts.pubsub._forget_all_subscriptions(peer_id)
             self._topics_changed(peer_id)

@@ -13,7 +13,6 @@ FOR_PLANS = (
     quic.notice_dead_peers,
     tcp.notice_silent_peers,
     swarm.encrypt_always,
-    swarm.connect_only_when_told,
     swarm.lift_hidden_limits,
     gossipsub.beat_every_second,
     gossipsub.let_messages_flow,
@@ -21,7 +20,9 @@ FOR_PLANS = (
 )
 
 FOR_PARTS = (
+    swarm.connect_only_when_told,
     swarm.contain_stream_handlers,
+    swarm.free_inbound_slots,
     swarm.never_dial_on_the_side,
     swarm.identify_later,
     pubsub.stop_cache_thread,

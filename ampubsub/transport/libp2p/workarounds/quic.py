@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 from ampubsub.transport.libp2p.plan import Plan
@@ -25,6 +26,24 @@ async def ping(muxed: Any) -> None:
     if not muxed.is_closed:
         muxed._quic.send_ping(next(_ping_ids))
         await muxed._transmit()
+
+
+def notice_close_at_once(muxed: Any, closed: Callable[[], None]) -> None:
+    """A peer's CONNECTION_CLOSE is acted upon only when aioquic's draining ends, some 2 s later."""
+    receive = muxed._quic.receive_datagram
+
+    def receive_and_look(data: bytes, addr: Any, now: float) -> None:
+        receive(data, addr, now=now)
+        if muxed._quic._close_event is not None:
+            muxed._quic.receive_datagram = receive
+            closed()
+
+    muxed._quic.receive_datagram = receive_and_look
+
+
+def end_accepting(muxed: Any) -> None:
+    """A connection that we close leaves the task behind that waits for its next stream."""
+    muxed._stream_accept_event.set()
 
 
 def round_trip(muxed: Any) -> float | None:

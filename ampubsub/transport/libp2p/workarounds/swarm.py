@@ -8,8 +8,9 @@ import socket
 from typing import Any
 
 import trio
-from libp2p.abc import INetStream
+from libp2p.abc import IMuxedConn, INetStream
 from libp2p.crypto.x25519 import create_new_key_pair as create_new_x25519_key_pair
+from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.exceptions import SwarmException
 from libp2p.peer.id import ID
 from libp2p.rcmgr.connection_limits import ConnectionLimits
@@ -30,16 +31,11 @@ def encrypt_always(plan: Plan) -> None:
     plan.security = {NOISE: noise}
 
 
-def connect_only_when_told(plan: Plan) -> None:
-    """Below 100 connections py-libp2p dials whatever addresses it has heard of, and retries on its own."""
-    plan.quic.min_connections = plan.quic.low_watermark = 0
-    plan.quic.max_connections = plan.quic.high_watermark = plan.settings.max_connections
-    plan.retry.max_retries = 0
-
-
 def lift_hidden_limits(plan: Plan) -> None:
     """The default resource manager refuses everybody for 60 s after five failures, and the 257th peer."""
     most = plan.settings.max_connections
+    plan.quic.min_connections = plan.quic.low_watermark = 0
+    plan.quic.max_connections = plan.quic.high_watermark = most
     plan.resources = ResourceManager(
         limits=ResourceLimits(max_connections=2 * most, max_streams=64 * most),
         connection_limits=ConnectionLimits(max_established_per_peer=8, max_established_total=most),
@@ -48,6 +44,15 @@ def lift_hidden_limits(plan: Plan) -> None:
         enable_graceful_degradation=False,
         enable_rate_limiting=False,
     )
+
+
+def connect_only_when_told(parts: Parts) -> None:
+    """Below half of the highest number of connections py-libp2p dials whatever it has heard of."""
+
+    async def never_start() -> None:
+        pass
+
+    parts.network.auto_connector.start = never_start  # type: ignore[method-assign]
 
 
 def contain_stream_handlers(parts: Parts) -> None:
@@ -76,6 +81,30 @@ async def reset_quietly(stream: INetStream) -> None:
         await stream.reset()
     except Exception as error:
         log.debug("stream already gone: %r", error)
+
+
+def free_inbound_slots(parts: Parts) -> None:
+    """An inbound connection keeps its task and its slot until the host ends.
+
+    So a host accepts `max_connections` connections in its life, however short, and then nobody.
+    """
+    network: Any = parts.network
+
+    async def handle_until_closed(raw: Any, maddr: Any, event: Any) -> None:
+        try:
+            if isinstance(raw, IMuxedConn):
+                connection = await network.add_conn(raw, direction="inbound")
+                await connection.event_closed.wait()
+                return
+            muxed = await network.upgrade_inbound_raw_conn(RawConnection(raw, False), maddr)
+            await muxed.event_closed.wait()
+        except Exception as error:
+            log.debug("inbound connection failed: %r", error)
+        finally:
+            with briefly(1):
+                await raw.close()
+
+    network._do_handle_inbound_connection = handle_until_closed
 
 
 def never_dial_on_the_side(parts: Parts) -> None:

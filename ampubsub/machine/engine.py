@@ -302,7 +302,7 @@ class Engine(QueueView):
         return True
 
     def _ask_selves(self, transition: Transition) -> bool:
-        target, position, allowed = transition.target, 0, True
+        target, position, removed, allowed = transition.target, 0, 0, True
         while position < len(target):
             name = target[position]
             if self.is_(name):
@@ -310,8 +310,11 @@ class Engine(QueueView):
                 if not allowed:
                     if not self._partly(transition, name):
                         return False
+                    removed += 1
                     target.remove(name)  # as in Go, the next one moves up and is not asked
             position += 1
+        for _ in range(removed):
+            self.is_("")  # Go looks at the emptied end of its list too, which its log shows
         return allowed  # and, as in Go, the last one asked decides
 
     def _ask_pairs(self, transition: Transition) -> bool:

@@ -115,3 +115,24 @@ def handler_names(names: Iterable[str]) -> set[str]:
         result.update((f"{state}Enter", f"{state}Exit", f"{state}State", f"{state}End"))
         result.update(f"{state}{other}" for other in states)
     return result
+
+
+def parse_handler_name(names: Iterable[str], handler: str) -> tuple[str, str]:
+    """The one or two states that a handler name is about; empty strings for none."""
+    states = set(names)
+    if handler in ("AnyEnter", "AnyState"):
+        return "", ""
+    for suffix in ("Enter", "Exit", "State", "End"):
+        state = handler.removesuffix(suffix)
+        if state != handler and state in states:
+            return state, ""
+    if handler.startswith("Any") and handler != "Any":
+        return handler.removeprefix("Any"), ""
+    state = handler.removesuffix("Any")
+    if state != handler and state in states:
+        return state, ""
+    for state in states:
+        rest = handler.removeprefix(state)
+        if rest != handler and rest in states:
+            return state, rest
+    return "", ""

@@ -6,7 +6,8 @@ How a mutation is carried out stands in `engine.py`, how relations decide in `re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import urandom
 from time import monotonic
@@ -97,6 +98,9 @@ class Machine(Engine):
         self._verified = False
         self._machine_tick = 0
         self._on_dispose: list[Callable[[Machine], object]] = []
+        self._breakpoints: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = ()
+        self.breakpoint_hook: Callable[[], object] | None = None
+        """Called at breakpoints, for instance the built-in `breakpoint`."""
         if isinstance(parent, Machine):
             for hook in parent.tracers.new_submachine:
                 hook(parent, self)
@@ -265,6 +269,9 @@ class Machine(Engine):
             self.log_line(3, f"[queue:{kind.value}] {' '.join(called)}{self._log_args(mutation)}")
         for hook in self.tracers.mutation_queued:
             hook(self, mutation)
+        if self._breakpoints and kind is not SET:
+            self._break(kind, called)
+            self._break(kind, called)  # Go looks twice, once when queueing and once before running
         result = self._process_queue()
         return Result(mutation.queue_tick + behind) if result >= 2 else result
 
@@ -280,6 +287,25 @@ class Machine(Engine):
             self._known(unknown)
         self._known(mutation.called)
 
+    def add_breakpoint(
+        self, added: Iterable[str] = (), removed: Iterable[str] = (), *, strict: bool = False
+    ) -> None:
+        """Write a line to the log (level changes) whenever exactly these states are asked to be added or removed.
+
+        `strict` leaves out mutations that would change nothing. With `breakpoint_hook` set, that is called too.
+        """
+        self._breakpoints = (*self._breakpoints, (tuple(added), tuple(removed), strict))
+
+    def _break(self, kind: MutationKind, called: tuple[str, ...]) -> None:
+        for added, removed, strict in self._breakpoints:
+            wanted, other = (added, self.is_) if kind is ADD else (removed, self.not_)
+            if wanted != called or (strict and other(*wanted)):
+                continue
+            self.log_line(2, "[breakpoint] Machine.breakpoint")
+            if self.breakpoint_hook is not None:
+                self.breakpoint_hook()
+            return
+
     # -- errors ------------------------------------------------------------------------------------
 
     @property
@@ -291,6 +317,16 @@ class Machine(Engine):
     def is_backing_off(self) -> bool:
         """A handler missed its deadline not long ago; mutations are refused for now."""
         return self._backoff_until > 0.0 and monotonic() < self._backoff_until
+
+    @contextmanager
+    def panic_to_err(self, state: str = EXCEPTION) -> Iterator[None]:
+        """An exception inside the block becomes the machine's, as that error state."""
+        try:
+            yield
+        except Exception as error:
+            if not self.options.panic_to_exception:
+                raise
+            self.add_err_state(state, error)
 
     # -- handlers and tracers ----------------------------------------------------------------------
 
@@ -325,13 +361,13 @@ class Machine(Engine):
     def bind_tracer(self, tracer: Tracer) -> None:
         """Let a tracer look on."""
         self.tracers.add(tracer)
-        self.log_line(3, f"[tracers] bind {type(tracer).__name__}")
+        self.log_line(3, f"[tracers] bind {tracer.name}")
 
     def detach_tracer(self, tracer: Tracer) -> None:
         """Stop a tracer. Raises `MachineError` when it is not bound."""
         if not self.tracers.remove(tracer):
             raise MachineError("tracer not bound")
-        self.log_line(3, f"[tracers] detach {type(tracer).__name__}")
+        self.log_line(3, f"[tracers] detach {tracer.name}")
 
     # -- names, schema, tags -----------------------------------------------------------------------
 
@@ -457,7 +493,7 @@ class Machine(Engine):
             mutation.eval, mutation.eval_source = self.dispose_now, "dispose"
             self._queue.append(mutation)
             return
-        if self.is_("Start"):
+        if self.has("Start") and self.is_("Start"):
             self.remove("Start")
         self.dispose_now()
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import get_ident
 
 from ampubsub.machine.blueprint import Blueprint
 from ampubsub.machine.clock import Time
 from ampubsub.machine.errors import WrongThreadError
 from ampubsub.machine.handlers import Binding, Handler
+from ampubsub.machine.log_args import format_args
 from ampubsub.machine.mutation import Args, Mutation
 from ampubsub.machine.options import LogLevel, Options
 from ampubsub.machine.result import MutationKind, Result
@@ -18,11 +19,6 @@ from ampubsub.machine.transition import Event, Transition
 from ampubsub.machine.view import MachineView
 
 _COUNTER = {MutationKind.ADD: MutationKind.REMOVE, MutationKind.REMOVE: MutationKind.ADD}
-
-
-def format_args(args: Mapping[str, str]) -> str:
-    """` (a=1 b=2)`, sorted by name; empty for no arguments."""
-    return f" ({' '.join(f'{name}={args[name]}' for name in sorted(args))})" if args else ""
 
 
 class QueueView(MachineView):
@@ -82,6 +78,11 @@ class QueueView(MachineView):
     def queue_tick(self) -> int:
         """How many appended mutations have run, plus one."""
         return self._queue_tick
+
+    @property
+    def active_order(self) -> tuple[str, ...]:
+        """Active states in the order in which the last transition put them: the order of their handlers."""
+        return self._active
 
     @property
     def queue_len(self) -> int:

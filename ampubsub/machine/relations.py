@@ -310,3 +310,29 @@ def _merge(items: list[str], less: Callable[[str, str], bool], a: int, m: int, b
         _merge(items, less, a, start, middle)
     if middle < end < b:
         _merge(items, less, middle, end, b)
+
+
+def relations_between(schema: Mapping[str, State], start: str, end: str) -> tuple[Relation, ...]:
+    """How one state names another. Raises KeyError for unknown ones."""
+    schema[end]
+    return tuple(kind for kind, names in _lists(schema[start]) if end in names)
+
+
+def relations_of(schema: Mapping[str, State], state: str) -> tuple[Relation, ...]:
+    """The kinds of relations that a state has. Raises KeyError for an unknown one."""
+    return tuple(kind for kind, names in _lists(schema[state]) if names)
+
+
+def inbound_relations_of(schema: Mapping[str, State], state: str) -> tuple[str, ...]:
+    """Names of the states that name this one in any relation. Raises KeyError for an unknown one."""
+    schema[state]
+    return tuple(name for name, other in schema.items() if any(state in names for _, names in _lists(other)))
+
+
+def _lists(state: State) -> tuple[tuple[Relation, tuple[str, ...]], ...]:
+    return (
+        (Relation.ADD, state.add),
+        (Relation.REQUIRE, state.require),
+        (Relation.REMOVE, state.remove),
+        (Relation.AFTER, state.after),
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ampubsub.machine.state_lists import joined
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -34,6 +36,35 @@ class State:
                 )
             if not isinstance(value, tuple):
                 object.__setattr__(self, field, tuple(value))
+
+    def extended(self, other: State) -> State:
+        """This state with another's flags and relations added; tags stay."""
+        return State(
+            auto=self.auto or other.auto,
+            multi=self.multi or other.multi,
+            require=joined(self.require, other.require),
+            add=joined(self.add, other.add),
+            remove=joined(self.remove, other.remove),
+            after=joined(self.after, other.after),
+            tags=self.tags,
+        )
+
+    def replaced(self, auto: bool, multi: bool, other: State) -> State:
+        """This state with these flags, and each relation that `other` has in place of its own; tags stay."""
+        return State(
+            auto=auto,
+            multi=multi,
+            require=other.require or self.require,
+            add=other.add or self.add,
+            remove=other.remove or self.remove,
+            after=other.after or self.after,
+            tags=self.tags,
+        )
+
+
+def merge_schemas(*schemas: Schema) -> dict[str, State]:
+    """All states of all schemas; of one name, the last."""
+    return {name: state for schema in schemas for name, state in schema.items()}
 
 
 Schema = Mapping[str, State]

@@ -39,6 +39,11 @@ class Tracer:
     bound handler, transition_end; queue_end once the queue is empty.
     """
 
+    @property
+    def name(self) -> str:
+        """How the machine's log calls this tracer."""
+        return type(self).__name__
+
     def machine_init(self, machine: Machine) -> None:
         """A machine was created with this tracer."""
 

@@ -88,7 +88,10 @@ class MachineView:
         clock, index = self._clock, self._index
         for state in states:
             position = index.get(state)
-            if position is None or not clock[position] & 1:
+            if position is None:
+                self.log_line(4, f"[is] state {state} not found")
+                return False
+            if not clock[position] & 1:
                 return False
         return not self._gone
 
@@ -266,7 +269,9 @@ class MachineView:
 
     def inspect(self, *states: str) -> str:
         """State by state, with tick, properties and relations: a text for people."""
-        lines = []
+        lines: list[str] = []
+        if self._gone:
+            return ""
         for name in states or self._names:
             state = self._schema[name]
             lines.append(f"{int(self.is_(name))} {name}")

@@ -22,6 +22,7 @@ from ampubsub.wire.messages import (
     ByeMachine,
     Info,
     Message,
+    Msg,
     MsgBye,
     MsgGossip,
     MsgInfo,
@@ -370,6 +371,14 @@ _TYPES: dict[str, tuple[str, Callable[[dict[str, Any]], Message]]] = {
     "requpdates": ("MsgReqUpdates", lambda v: MsgReqUpdates(v.get("PeerIds"))),
     "bye": ("MsgBye", lambda v: MsgBye(v.get("Machs"))),
 }
+
+
+def message_of(type_name: str, values: dict[str, Any]) -> Message | Msg:
+    """The message made of fields by Go name, as `decode_as` gives them."""
+    for known, make in _TYPES.values():
+        if known == type_name:
+            return make(values)
+    return Msg(values.get("Type", ""))
 
 
 def message_type(data: bytes) -> str:

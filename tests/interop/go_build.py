@@ -1,7 +1,7 @@
 """Builds the Go peer once per checkout, for each version of asyncmachine-go that the tests meet.
 
 The result lies in `tests/interop/bin/` beside a stamp of what it was made from, so that a second run, or a
-second pytest-xdist worker, finds it. `GoUnavailable` means that Go or its modules cannot be had here; a
+second pytest-xdist worker, finds it. `GoUnavailableError` means that Go or its modules cannot be had here; a
 program that does not compile is a plain error.
 """
 
@@ -29,7 +29,7 @@ DOWNLOAD_S = 300.0
 BUILD_S = 600.0
 
 
-class GoUnavailable(Exception):
+class GoUnavailableError(Exception):
     """Go, its toolchain or a module cannot be had on this machine; the text says which."""
 
 
@@ -37,7 +37,7 @@ def go_peer_binary(version: str) -> Path:
     """Path of the Go peer on asyncmachine-go `version`, built when it is missing or its source changed."""
     go = shutil.which("go")
     if go is None:
-        raise GoUnavailable("no `go` command on the PATH")
+        raise GoUnavailableError("no `go` command on the PATH")
     binary = BIN / f"gopeer-{version}"
     stamp = BIN / f"gopeer-{version}.stamp"
     BIN.mkdir(exist_ok=True)
@@ -70,12 +70,12 @@ def _build(go: str, version: str, binary: Path) -> None:
     try:
         listed = _run([go, "list", *flags, "-deps", "."], env, DOWNLOAD_S)
     except subprocess.TimeoutExpired:
-        raise GoUnavailable(
-            f"the modules of asyncmachine-go {version} did not come within {DOWNLOAD_S:.0f} s"
-        )
+        raise GoUnavailableError(
+            f"asyncmachine-go {version} did not come within {DOWNLOAD_S:.0f} s"
+        ) from None
     if listed.returncode:
         last = (listed.stderr.strip().splitlines() or ["no output"])[-1]
-        raise GoUnavailable(f"the modules of asyncmachine-go {version} cannot be had: {last}")
+        raise GoUnavailableError(f"the modules of asyncmachine-go {version} cannot be had: {last}")
     made = binary.with_suffix(".new")
     built = _run([go, "build", *flags, "-trimpath", "-ldflags=-s -w", "-o", str(made), "."], env, BUILD_S)
     if built.returncode:

@@ -322,9 +322,8 @@ class App(TextualApp[int]):
             self._glow_timer = None
 
     def _second(self) -> None:
-        """Ages grow."""
-        if _seen(self.peer):
-            self.peer.update()
+        """Ages grow, and titles that were held back catch up."""
+        self.update_panes()
 
     # What the panes tell.
 

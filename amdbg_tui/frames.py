@@ -4,6 +4,7 @@ happens."""
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable
 
@@ -21,6 +22,8 @@ class Frames:
         self._paint = paint
         self._least_s = least_s
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._context = contextvars.Context()
+        """The app's: widgets are only reached from there, not from that of the thread that woke us."""
         self._handle: asyncio.TimerHandle | None = None
         self._last_end = 0.0
         self._last_cost = 0.0
@@ -30,6 +33,7 @@ class Frames:
     def start(self) -> None:
         """From now on frames are painted in the running loop."""
         self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
         self.soon()
 
     def stop(self) -> None:
@@ -44,7 +48,7 @@ class Frames:
         loop = self._loop
         if loop is not None:
             try:
-                loop.call_soon_threadsafe(self.soon)
+                loop.call_soon_threadsafe(self.soon, context=self._context)
             except RuntimeError:  # the loop was closed meanwhile: there is no screen to paint
                 self._loop = None
 
@@ -53,7 +57,8 @@ class Frames:
         if self._loop is None or self._handle is not None:
             return
         gap = max(self._least_s, self._last_cost / FRAME_SHARE)
-        self._handle = self._loop.call_later(max(0.0, self._last_end + gap - time.monotonic()), self._frame)
+        wait_s = max(0.0, self._last_end + gap - time.monotonic())
+        self._handle = self._loop.call_later(wait_s, self._frame, context=self._context)
 
     def _frame(self) -> None:
         self._handle = None

@@ -40,7 +40,7 @@ class LogPane(RecordsPane):
 
     def title(self) -> str:
         """Level, and what the log is of."""
-        return f"Log:{LEVELS[self.view.level]} · {self.stream.scope_words}"
+        return f"Log:{LEVELS[self.view.level]} · {self.stream.scope_words}{self.filter_words}"
 
     def row_count(self) -> int:
         """Lines of the log."""

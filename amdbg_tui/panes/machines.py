@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from textual.content import Content
-
 from amdbg_tui.history.live import LiveMachine
 from amdbg_tui.history.records import MachineKey
 from amdbg_tui.panes import words
@@ -59,7 +57,8 @@ class MachinesPane(VirtualList):
             self._rebuild()
         live = self.view.live
         total = self._total()
-        self.border_title = Content(f"Machines:{len(live.machines)} T:{words.number(total)}")
+        title = f"Machines:{len(live.machines)} T:{words.number(total)}"
+        self.set_title(title + (f" · like {self.filter_text}" if self.filter_text else ""), key=made_for)
         self.sync()
 
     def _rebuild(self) -> None:
@@ -189,7 +188,7 @@ class MachinesPane(VirtualList):
         flags = machine.flags
         if machine.in_error:
             flags = "E" + flags[1:]
-        sign = words.TRUST_SIGN.get(source, " ")
+        sign = words.PEER_SIGN["self"] if machine.is_own else words.TRUST_SIGN.get(source, " ")
         dashes = "  " + "-" * line.depth + (" " if line.depth else "")
         name_room = width - len(dashes) - FLAG_CELLS - COUNT_CELLS - 3
         look = self._look(machine)

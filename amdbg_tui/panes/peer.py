@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual.content import Content
-
 from amdbg_tui.history.live import LivePeer
 from amdbg_tui.panes import words
 from amdbg_tui.panes.view import View
@@ -15,8 +13,8 @@ from amdbg_tui.widgets.text_list import TextList
 LABEL_CELLS = 14
 STATUS_WORDS = {
     "self": "you",
-    "joined": "connected to you and on the topic",
-    "hearsay": "known through others only: no connection of your own",
+    "joined": "connected, on the topic",
+    "hearsay": "known through others only",
     "stale": "out of reach for a short while",
     "gone": "gone",
 }
@@ -40,10 +38,10 @@ class PeerPane(TextList):
         peer = self.view.peer
         if peer is None:
             self.rows = [[("no peer is selected", "grey")]]
-            self.border_title = Content("Peer")
+            self.set_title("Peer")
         else:
             self.rows = self._build(peer)
-            self.border_title = Content(f"Peer · {words.peer_title(peer.record)}")
+            self.set_title(f"Peer · {words.peer_title(peer.record)}")
             if peer.record.peer_id != self._peer_id:
                 self._peer_id = peer.record.peer_id
                 self.cursor = 0

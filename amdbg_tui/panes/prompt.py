@@ -7,6 +7,7 @@ changed from here and offers to watch it instead.
 
 from __future__ import annotations
 
+import contextvars
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -177,12 +178,12 @@ class Prompt(Vertical):
         """Ask the node; the answer comes back in the screen's thread, unless the prompt moved on."""
         assert self.node is not None
         future = self.node.call(command)
-        app = self.app
-        loop = app._loop
+        loop = self.app._loop
+        context = contextvars.copy_context()
 
         def answered(done: Future[Any]) -> None:
             if loop is not None and not loop.is_closed():
-                loop.call_soon_threadsafe(self._answer, done, asked, then)
+                loop.call_soon_threadsafe(self._answer, done, asked, then, context=context)
 
         future.add_done_callback(answered)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from textual.content import Content
-
 from amdbg_tui.history.live import Moment
 from amdbg_tui.panes.stream import Stream
 from amdbg_tui.panes.view import View
@@ -50,6 +48,13 @@ class RecordsPane(VirtualList):
                 return index
         return None
 
+    @property
+    def filter_words(self) -> str:
+        """What else narrows it, for the title."""
+        view = self.view
+        state = f" · only {view.state}" if view.only_state and view.state else ""
+        return state + (f" · like {view.log_text}" if view.log_text else "")
+
     def title(self) -> str:
         """The border's title."""
         return ""
@@ -75,14 +80,15 @@ class RecordsPane(VirtualList):
                 self.rebuilt()
         elif self._taken < len(stream.moments):
             self._take()
-        self.border_title = Content(self.title())
+        self.set_title(self.title(), key=made_for)
         missed = stream.missed
-        self.border_subtitle = Content(f"Paused · {missed:,} new" if not self.view.following else "")
+        self.set_subtitle(f"Paused · {missed:,} new" if not self.view.following else "")
         self.sync()
 
     def made_for(self) -> Hashable:
         """Rows are made anew when this changes."""
-        return (self.stream.rebuilt_version, self.view.level, self.view.shows["health"])
+        stream, view = self.stream, self.view
+        return (stream.rebuilt_version, stream.scope_words, view.level, view.log_text, view.shows["health"])
 
     def _take(self) -> None:
         moments = self.stream.moments

@@ -11,7 +11,6 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from rich.cells import cell_len
-from textual.content import Content
 
 from amdbg_tui.history.filters import is_error_state
 from amdbg_tui.history.live import LiveMachine
@@ -84,23 +83,23 @@ class SchemaPane(VirtualList):
             self._machine = machine
             self._rebuild(machine, other)
         self._make_guides(machine)
-        self._title(machine)
+        self._show_title(machine)
         self.sync()
 
     def _glowing_states(self, machine: LiveMachine) -> Hashable:
         return tuple(index for index in range(len(machine.names)) if self.view.glow(machine, index))
 
-    def _title(self, machine: LiveMachine | None) -> None:
+    def _show_title(self, machine: LiveMachine | None) -> None:
         if machine is None:
-            self.border_title = Content("Schema")
-            self.border_subtitle = Content("")
+            self.set_title("Schema")
+            self.set_subtitle("")
             return
         name = clip(machine.record.machine_id, max(8, self.size.width - 18))
-        self.border_title = Content(f"{name} · Schema:{len(machine.names)}")
+        self.set_title(f"{name} · Schema:{len(machine.names)}")
         if not self.search:
             trust = words.TRUST_WORDS.get(machine.record.source, machine.record.source)
             sign = words.TRUST_SIGN.get(machine.record.source, " ").strip()
-            self.border_subtitle = Content(clip(f"{sign} {trust}".strip(), self.size.width - 6))
+            self.set_subtitle(clip(f"{sign} {trust}".strip(), self.size.width - 6))
 
     def _rebuild(self, machine: LiveMachine | None, other: bool) -> None:
         held = self.nodes[self.cursor] if self.cursor < len(self.nodes) else None

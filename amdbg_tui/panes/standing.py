@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from textual.content import Content
 from textual.message import Message
 
 from amdbg_tui.history.live import Live
@@ -143,7 +142,7 @@ class StandingPane(TextList):
         self._build(standing)
         if kind != standing.kind or not self._topic_at:
             self.cursor = min(self._topic_at, default=0)
-        self.border_title = Content("")
+        self.set_title("")
         self.rebuilt()
 
     def _build(self, standing: Standing) -> None:

@@ -107,8 +107,6 @@ def status(app: Standpoint, width: int) -> tuple[Row, Row]:
                 (f"tick: {words.number(tick)}", "grey"),
                 (" | ", "faint"),
             ]
-    if view.log_text:
-        left += [(f"log like “{view.log_text}”", "active"), (" | ", "faint")]
     left.append(("Following" if view.following else "Paused", "inactive" if view.following else "stale"))
     right: Row = []
     room = width - width_of(left) - 1

@@ -20,7 +20,7 @@ class Stream:
     at."""
 
     def __init__(
-        self, view: View, cursor: Cursor, scope: str, *, page: int = 500, limit: int = 2_000
+        self, view: View, cursor: Cursor, scope: str, *, page: int = 200, limit: int = 2_000
     ) -> None:
         """`page` records are read at a time; following keeps `limit`, scrolling back at most four times
         that."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from textual.content import Content
-
 from amdbg_tui.history.live import Moment
 from amdbg_tui.history.log_lines import log_lines
 from amdbg_tui.panes import looks, words
@@ -43,8 +41,8 @@ class TransitionDetail(TextList):
             self.rebuilt()
         if opened is not None:
             name = self._machine_name(opened)
-            self.border_title = Content(f"Why · {name} · {words.clock_time(opened.record.at_s)}")
-            self.border_subtitle = Content("esc closes")
+            self.set_title(f"Why · {name} · {words.clock_time(opened.record.at_s)}")
+            self.set_subtitle("esc closes")
         self.sync()
 
     def _machine_name(self, moment: Moment) -> str:

@@ -34,7 +34,7 @@ class TransitionsPane(RecordsPane):
     def title(self) -> str:
         """How many, and of what."""
         more = "" if self.stream.complete else "+"
-        return f"Transitions:{len(self.rows):,}{more} · {self.stream.scope_words}"
+        return f"Transitions:{len(self.rows):,}{more} · {self.stream.scope_words}{self.filter_words}"
 
     def row_count(self) -> int:
         """Transitions at hand."""

@@ -82,7 +82,10 @@ class View:
             return
         self.machine_key, self.peer_id = key, peer_id
         self.group = ""
-        self.changed()
+        self.version += 1
+        for stream in self.streams:
+            if stream.scope != "all":
+                stream.reload()
 
     def select_state(self, state: str) -> None:
         """Light a state wherever it appears."""

@@ -86,7 +86,9 @@ def ago(at_s: float | None, now_s: float) -> str:
     if at_s is None:
         return "never"
     passed = now_s - at_s
-    return "just now" if passed < 1 else f"{span_words(float(int(passed)) if passed < 60 else passed)} ago"
+    if passed < 1:
+        return "just now"
+    return f"{int(passed)} s ago" if passed < 60 else f"{span_words(passed)} ago"
 
 
 def tags_text(tags: Sequence[str], width: int = 200) -> str:

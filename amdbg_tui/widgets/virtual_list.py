@@ -18,18 +18,21 @@ from rich.style import Style
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.timer import Timer
+from textual.widget import Widget
 
 from amdbg_tui.widgets.paint import Paint, Row, text_of
 
 SEARCH_WINDOW_S = 1.5
 """Letters typed within this time of each other make one search, as in am-dbg."""
 CACHE_ROWS = 1024
+TITLE_S = 1.0
 SHIFT_COLUMNS = 8
 FALLBACK_PAINT = Paint({})
 
@@ -94,9 +97,11 @@ class VirtualList(ScrollView, can_focus=True):
         self._search_at = 0.0
         self._search_timer: Timer | None = None
         self._count = 0
+        self._subtitle = ""
+        self._title: tuple[str, Hashable, float] = ("", None, 0.0)
         self._seen: dict[int, Hashable] = {}
         self._strips: OrderedDict[Hashable, tuple[Hashable, Strip]] = OrderedDict()
-        self._strips_of: tuple[Paint, int, int] | None = None
+        self._strips_of: tuple[Paint, int, int, int] | None = None
         self._paint = FALLBACK_PAINT
 
     # What subclasses answer.
@@ -135,12 +140,9 @@ class VirtualList(ScrollView, can_focus=True):
         different."""
         count = self.row_count()
         width = self.size.width
-        if count != self._count:
-            self._count = count
-            self.virtual_size = Size(width, count)
+        if count != self._count or self.virtual_size.width != width:
+            self._set_count(count)
             self.refresh()
-        elif self.virtual_size.width != width:
-            self.virtual_size = Size(width, count)
         if self.following and count:
             self.cursor = count - 1
             if self.scroll_offset.y != self.max_scroll_y:
@@ -151,6 +153,28 @@ class VirtualList(ScrollView, can_focus=True):
         for index in range(top, min(count, top + self.size.height)):
             if self._seen.get(index, self) != self._key(index):
                 self.refresh_row(index)
+
+    def _set_count(self, count: int) -> None:
+        """Another number of rows: the scroll bar is told, without laying out the whole screen anew."""
+        self._count = count
+        self.set_reactive(Widget.virtual_size, Size(self.size.width, count))
+        self._scroll_update(self.virtual_size)
+
+    def set_title(self, text: str, *, key: Hashable = None) -> None:
+        """The title in the frame. While its `key` stays, it changes once a second at most: a title repaints
+        all."""
+        now = time.monotonic()
+        before, before_key, at = self._title
+        if text == before or (key is not None and key == before_key and now - at < TITLE_S):
+            return
+        self._title = (text, key, now)
+        self.border_title = Content(text)
+
+    def set_subtitle(self, text: str) -> None:
+        """The title in the lower frame."""
+        if text != self._subtitle:
+            self._subtitle = text
+            self.border_subtitle = Content(text)
 
     def _key(self, index: int) -> Hashable:
         return (self.row_key(index), self.row_version(index), index == self.cursor, self.row_look(index))
@@ -181,7 +205,7 @@ class VirtualList(ScrollView, can_focus=True):
         ground = Style(bgcolor=self.visual_style.rich_style.bgcolor)
         if not 0 <= index < self._count:
             return Strip.blank(width, ground)
-        made_for = (paint, width, self.shift)
+        made_for = (paint, width, self.row_width, self.shift)
         if made_for != self._strips_of:
             self._strips.clear()
             self._strips_of = made_for
@@ -212,11 +236,16 @@ class VirtualList(ScrollView, can_focus=True):
         over = self.row_look(index)
         if index == self.cursor and self.shows_cursor:
             over = "bold on cursor" if self.has_focus else "on blurred"
-        row = self.build_row(index, width)
+        row = self.build_row(index, self.row_width)
         segments = self._paint.segments(row, over)
         fill = self._paint.style(over) if over else ground
         strip = Strip(segments).apply_style(ground) if not over else Strip(segments)
         return strip.crop_extend(self.shift, self.shift + width, fill)
+
+    @property
+    def row_width(self) -> int:
+        """Cells for a row: without the scroll bar's."""
+        return self.scrollable_content_region.width
 
     @property
     def shows_cursor(self) -> bool:
@@ -341,10 +370,8 @@ class VirtualList(ScrollView, can_focus=True):
 
     def show_search(self, wanted: str, found: bool) -> None:
         """Show what is searched for in the lower border."""
-        from textual.content import Content
-
         text = "" if not wanted else f" {wanted} " if found else f" {wanted}: nothing "
-        self.border_subtitle = Content(text)
+        self.set_subtitle(text)
 
     # Copying.
 
@@ -378,7 +405,7 @@ class VirtualList(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Another width makes other rows, and the cursor stays in sight."""
-        self.virtual_size = Size(self.size.width, self._count)
+        self._set_count(self._count)
         self.resized()
         if self.following:
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True)

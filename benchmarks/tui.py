@@ -1,0 +1,200 @@
+"""The screen under load, in a real terminal: a pseudo-terminal that this program reads like a person would.
+
+300 peers with 3 machines of 30 states each; 5,000 clock changes a second are fed to the screen's side while keys are
+pressed. Measured: key to painted bytes, the share of a core, records lost, first paint, and an idle screen.
+
+    python -m benchmarks.tui [seconds]
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import random
+import select
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+from pathlib import Path
+
+PEERS, MACHINES, STATES, RATE = 300, 3, 30, 5_000
+COLUMNS, LINES = 140, 40
+PANES = (b"1", b"2", b"3", b"4")
+MOVES = (b"\x1b[B", b"\x1b[A", b"\x1b[6~", b"\x1b[5~", b"\x1bw")
+"""Between two measured keys one of these, so that machines and scopes change too."""
+FOCUSED = "╔".encode()
+"""The corner of the frame of the pane that has the focus: painted only as the answer to a key."""
+
+
+def child(report: str, rate: int) -> None:
+    """The program with a feeding thread instead of a peer."""
+    from amdbg_tui.app import App
+    from amdbg_tui.history import History
+    from amdbg_tui.history.records import (
+        ConnectionRecord,
+        MachineKey,
+        MachineRecord,
+        PeerRecord,
+        Record,
+        StateShape,
+        TransitionRecord,
+    )
+
+    folder = tempfile.mkdtemp()
+    history = History(Path(folder) / "history.sqlite")
+    shapes = tuple(StateShape(f"State{place}") for place in range(STATES))
+    now = time.time()
+    first: list[Record] = [ConnectionRecord(now, "joined", "bench", "self")]
+    keys = []
+    for peer in range(PEERS):
+        name = f"peer-{peer}"
+        first.append(PeerRecord(now, name, "joined", name))
+        for slot in range(MACHINES):
+            keys.append(MachineKey(name, slot))
+            first.append(
+                MachineRecord(now, keys[-1], f"m-{peer}-{slot}", shapes, "first-hand", clock=(0,) * STATES)
+            )
+    history.append(first)
+    history.refresh()
+    sys.setswitchinterval(0.001)  # as the node does
+    over = threading.Event()
+    fed = [0]
+
+    def feed() -> None:
+        dice = random.Random(1)
+        clocks = {key: [0] * STATES for key in keys}
+        begin = time.monotonic()
+        while not over.wait(0.02) and rate:
+            due = int((time.monotonic() - begin) * rate) - fed[0]
+            batch = []
+            for _ in range(due):
+                key = dice.choice(keys)
+                before = tuple(clocks[key])
+                clocks[key][dice.randrange(STATES)] += 1
+                after = tuple(clocks[key])
+                batch.append(
+                    TransitionRecord(
+                        time.time(), key, "", "clock", (), True, before, after, derived=True,
+                        source=key.peer_id, trust="first-hand",
+                    )
+                )  # fmt: skip
+            history.feed(batch)
+            fed[0] += due
+
+    class Measured(App):
+        def on_mount(self) -> None:
+            super().on_mount()
+            self.begun = (time.process_time(), time.monotonic())
+            threading.Thread(target=feed, daemon=True).start()
+
+    app = Measured(history)
+    if "PROFILE" in os.environ and rate:
+        import cProfile
+
+        profile = cProfile.Profile()
+        profile.runcall(app.run, mouse=False)
+        profile.dump_stats(os.environ["PROFILE"])
+    else:
+        app.run(mouse=False)
+    cpu, wall = (
+        now - then for now, then in zip((time.process_time(), time.monotonic()), app.begun, strict=True)
+    )
+    over.set()
+    time.sleep(0.1)
+    history.flush()
+    kept = history.cursor().newest_number - len(first)
+    figures = {
+        "error": repr(app._exception) if app._exception else "",
+        "cpu_share": round(cpu / wall, 3),
+        "frames": app.frames.painted,
+        "slowest_frame_ms": round(app.frames.slowest_s * 1000, 1),
+        "fed": fed[0],
+        "kept": kept + history.merged,
+    }
+    Path(report).write_text(json.dumps(figures))
+    history.close()
+
+
+def drive(seconds: float, rate: int) -> dict[str, object]:
+    """Start the program in a pseudo-terminal, press keys, and read what it paints."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
+        env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        begin = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.tui", "--child", report.name, str(rate)],
+            stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True,
+        )  # fmt: skip
+        os.close(slave)
+        seen = b""
+        while b"Machines" not in seen and time.monotonic() - begin < 20:
+            if select.select([master], [], [], 0.05)[0]:
+                seen += os.read(master, 1 << 16)
+        first_paint = time.monotonic() - begin
+        _drain(master, 1.0)
+        latencies = []
+        dice = random.Random(2)
+        end = time.monotonic() + seconds
+        at = 0
+        while time.monotonic() < end and rate:
+            os.write(master, dice.choice(MOVES))
+            _drain(master, dice.uniform(0.2, 0.4))
+            at = (at + 1) % len(PANES)
+            pressed = time.monotonic()
+            os.write(master, PANES[at])
+            seen = b""
+            while FOCUSED not in seen and time.monotonic() - pressed < 2:
+                if select.select([master], [], [], 0.1)[0]:
+                    seen += os.read(master, 1 << 16)
+            latencies.append((time.monotonic() - pressed) * 1000)
+        if not rate:
+            _drain(master, seconds)
+        os.write(master, b"\x11")
+        _drain(master, 3.0, process)
+        process.wait(10)
+        figures: dict[str, object] = json.loads(Path(report.name).read_text() or "{}")
+    os.close(master)
+    figures["first_paint_s"] = round(first_paint, 3)
+    if latencies:
+        latencies.sort()
+        figures |= {
+            "keys": len(latencies),
+            "key_p50_ms": round(latencies[len(latencies) // 2], 1),
+            "key_p99_ms": round(latencies[int(len(latencies) * 0.99)], 1),
+            "key_max_ms": round(latencies[-1], 1),
+        }
+    return figures
+
+
+def _drain(master: int, seconds: float, process: subprocess.Popen[bytes] | None = None) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if process is not None and process.poll() is not None:
+            return
+        try:
+            if select.select([master], [], [], min(left, 0.1))[0]:
+                os.read(master, 1 << 16)
+        except OSError:
+            return
+
+
+def main() -> None:
+    """Measure under load and idle."""
+    if "--child" in sys.argv:
+        at = sys.argv.index("--child")
+        child(sys.argv[at + 1], int(sys.argv[at + 2]))
+        return
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
+    print(json.dumps({"load": drive(seconds, RATE), "idle": drive(min(seconds, 10.0), 0)}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -32,7 +32,7 @@ class PeerStatus(StrEnum):
 
     SELF = "self"
     JOINED = "joined"
-    """Connected to us and subscribed to the topic."""
+    """Takes part: connected to us and subscribed, or its own signed messages reach us through others."""
     HEARSAY = "hearsay"
     """Known through others only."""
     STALE = "stale"

@@ -18,13 +18,13 @@ BASIC_SCHEMA: Schema = {
     # Something went wrong; the machine's error says what.
     "Exception": State(multi=True),
     # The network refused something.
-    "ErrNetwork": State(multi=True, add=["Exception"], require=["Exception"]),
+    "ErrNetwork": State(multi=True, add=("Exception",), require=("Exception",)),
     # A handler took too long.
-    "ErrHandlerTimeout": State(multi=True, add=["Exception"], require=["Exception"]),
+    "ErrHandlerTimeout": State(multi=True, add=("Exception",), require=("Exception",)),
     # The machine should be working; removing it stops the work.
     "Start": State(),
     # The machine meets its criteria to work.
-    "Ready": State(require=["Start"]),
+    "Ready": State(require=("Start",)),
     # Somebody asks whether the machine still answers.
     "Healthcheck": State(multi=True),
     # Periodic upkeep.

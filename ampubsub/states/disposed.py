@@ -10,7 +10,7 @@ DISPOSED_SCHEMA: Schema = {
     # Asks to call a function at disposal, passed as the argument `handler`.
     "RegisterDisposal": State(multi=True),
     # Resources are being given back.
-    "Disposing": State(remove=["Start", "Exception"]),
+    "Disposing": State(remove=("Start", "Exception")),
     # All resources are given back; the machine can go.
-    "Disposed": State(remove=["Start", "Exception", "Disposing"]),
+    "Disposed": State(remove=("Start", "Exception", "Disposing")),
 }

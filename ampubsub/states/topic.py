@@ -10,22 +10,22 @@ from ampubsub.states.basic import BASIC_SCHEMA, BASIC_STATES
 from ampubsub.states.connected import CONNECTED_GROUP, CONNECTED_SCHEMA, CONNECTED_STATES
 from ampubsub.states.disposed import DISPOSED_SCHEMA, DISPOSED_STATES
 
-_JOINED = State(require=["Joined"])
-_JOINED_MULTI = State(multi=True, require=["Joined"])
+_JOINED = State(require=("Joined",))
+_JOINED_MULTI = State(multi=True, require=("Joined",))
 
 _OWN_SCHEMA: dict[str, State] = {
     # -- errors
     # The host or the topic could not be opened.
-    "ErrJoining": State(require=["Exception"]),
+    "ErrJoining": State(require=("Exception",)),
     # Receiving from the topic failed.
-    "ErrListening": State(require=["Exception"]),
+    "ErrListening": State(require=("Exception",)),
     # -- status
     # The GossipSub topic is being joined.
-    "Joining": State(require=["Connected"], remove=["Joined"]),
+    "Joining": State(require=("Connected",), remove=("Joined",)),
     # We take part in the topic: messages are received and sent.
-    "Joined": State(require=["Connected"], remove=["Joining"]),
+    "Joined": State(require=("Connected",), remove=("Joining",)),
     # The host is open and has a peer id.
-    "Started": State(require=["Start"]),
+    "Started": State(require=("Start",)),
     # Clocks came for peers whose machines are not known yet; kept until their info comes.
     "MissPeersByUpdates": _JOINED_MULTI,
     # Others spoke of peers or machines that are not known yet.
@@ -88,8 +88,8 @@ TOPIC_SCHEMA: Schema = {
     **DISPOSED_SCHEMA,
     **_OWN_SCHEMA,
     # Joined, and enough connections (`TopicSettings.connections_to_ready`).
-    "Ready": State(auto=True, require=["Joined"]),
-    "Heartbeat": State(require=["Joined"]),
+    "Ready": State(auto=True, require=("Joined",)),
+    "Heartbeat": State(require=("Joined",)),
 }
 """The topic machine's schema."""
 

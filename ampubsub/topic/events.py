@@ -11,20 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ampubsub.machine import Time
-
-
-class Source(StrEnum):
-    """Where our picture of a machine comes from, and so how far to trust its clock."""
-
-    LOCAL = "local"
-    FIRST_HAND = "first-hand"
-    """Said by the machine's own peer."""
-    HEARSAY = "hearsay"
-    """Said by another peer only."""
-    STALE = "stale"
-    """Known to be behind (updates are missing), or its peer is out of reach."""
-    GONE = "gone"
-    """Its peer said bye or has been out of reach too long. No more news will come."""
+from ampubsub.remote import Source as Source
 
 
 class PeerStatus(StrEnum):

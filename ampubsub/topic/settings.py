@@ -18,9 +18,9 @@ class TopicSettings:
     join_when_connected: bool = True
     """Join as soon as we are connected, and again after a reconnection (Go: `Join` is called by hand)."""
     metrics: bool = False
-    """Keep a metrics machine `ID-metrics` that ticks a state for each peer heard (Go: `MachMetrics`, set by hand)."""
+    """Keep a metrics machine that ticks states as peers are heard (Go: `MachMetrics`, set by hand)."""
     tell_name: bool = True
-    """With a `peer_name`, tell it to others as the tag `peer-name:NAME` of our machines (Go: no names travel)."""
+    """Tell our `peer_name` to others as the tag `peer-name:NAME` of our machines (Go: no names travel)."""
 
     # -- connecting
     connections_to_ready: int = 1
@@ -44,13 +44,13 @@ class TopicSettings:
     hello_delay_s: float = 0.1
     """The first `info` after joining comes within this (Go: 0.1 to 3)."""
     greet_delay_s: float = 0.1
-    """A peer that joined is greeted after this, plus a random part of `spread_per_peer_s` times known peers."""
+    """A peer that joined is greeted after this, plus a random part of `spread_per_peer_s` × known peers."""
     spread_per_peer_s: float = 0.03
-    """Answers that several peers could give are spread over this times the number of known peers (Go: 0 to 5)."""
+    """Answers that several peers could give are spread over this × known peers (Go: 0 to 5)."""
     spread_max_s: float = 5.0
     """The longest spread, however many peers there are."""
     ask_delay_s: float = 0.1
-    """A question waits a random time up to twice this, and is dropped when somebody else asks it (Go: 0 to 5)."""
+    """A question waits at random up to twice this, and is dropped when somebody else asks (Go: 0 to 5)."""
     ask_again_s: float = 2.0
     """The same peer is asked for again after this; the wait doubles each time (Go: 25)."""
     ask_again_max_s: float = 120.0
@@ -64,12 +64,15 @@ class TopicSettings:
     relay_many: int = 4
     """Asked for this many or more at once, one who knows them all answers first, for all of them."""
     told_again_s: float = 5.0
-    """Somebody who asks for what we told less than this ago counts as asking again; then ever more rarely answered."""
+    """Who asks for what we told less than this ago asks again, and is answered ever more rarely."""
     told_again_max_s: float = 600.0
     """The longest wait before the same question of the same peer is answered again."""
 
+    bye_linger_s: float = 0.2
+    """After a bye we stay this long, so that it gets out before the connections close."""
+
     # -- upkeep
-    heartbeat_s: float = 1.0
+    heartbeat_s: float = 2.0
     """How often upkeep runs (Go: `HeartbeatFreq` 1 × `Multiplayer` 5)."""
     gossip_interval_s: float = 10.0
     """We tell our own sums and some others' this often, at the least (Go: every 5, by chance)."""
@@ -89,11 +92,11 @@ class TopicSettings:
     gone_after_s: float = 30.0
     """A stale peer is gone after this (Go: nothing is ever forgotten)."""
     forget_after_s: float = 600.0
-    """A peer that is gone is forgotten after this, and until then others' talk does not bring it back."""
+    """A peer that is gone is forgotten after this; until then others' talk does not bring it back."""
     reorder_window_s: float = 5.0
-    """Without sequence numbers, a lower clock within this time after a higher one is old news, later it is a restart."""
-    news_interval_s: float = 5.0
-    """How often a first-hand machine that others know newer of may be asked for."""
+    """Without sequence numbers, a lower clock this soon after a higher one is old news, later a restart."""
+    promote_after_s: float = 4.0
+    """A machine known from others only is asked for after this, so that its owner confirms it."""
 
     # -- budgets
     budget_window_s: float = 5.0
@@ -105,7 +108,7 @@ class TopicSettings:
 
     # -- limits against hostile peers
     inbox: int = 2048
-    """Received messages that wait to be processed; more are dropped and counted (Go: 50, or `MaxQueueLen` 10)."""
+    """Received messages that wait; more are dropped and counted (Go: 50, or `MaxQueueLen` 10)."""
     batch: int = 64
     """Messages in one `ProcessMsgs` (Go: 50)."""
     messages_per_peer: int = 400

@@ -1,0 +1,44 @@
+"""Is what a peer tells of a machine well formed? Pure; a reason is a short stable word, empty if so."""
+
+from __future__ import annotations
+
+from ampubsub.topic.settings import TopicSettings
+from ampubsub.wire import Info
+
+_MAX_TICK = (1 << 64) - 1
+
+
+def info_fault(info: Info, settings: TopicSettings) -> str:
+    """Why this description of a machine cannot be used."""
+    limit = settings.max_name_chars
+    states = info.states or ()
+    if not info.id or len(info.id) > limit:
+        return "machine-id"
+    if len(info.parent or "") > limit or any(len(tag) > limit for tag in info.tags or ()):
+        return "name-length"
+    if len(info.tags or ()) > settings.max_states:
+        return "tags"
+    if not states or len(states) > settings.max_states:
+        return "states-count"
+    if any(not name or len(name) > limit for name in states):
+        return "state-name"
+    names = set(states)
+    if len(names) != len(states):
+        return "state-twice"
+    if names != set(info.schema or {}):
+        return "schema-states"
+    return clock_fault(info.mtime or (), len(states))
+
+
+def clock_fault(clock: tuple[int, ...], length: int) -> str:
+    """Why these ticks cannot be a clock of a machine with `length` states."""
+    if len(clock) != length:
+        return "clock-length"
+    if any(not 0 <= tick <= _MAX_TICK for tick in clock):
+        return "clock-range"
+    return ""
+
+
+def same_shape(one: Info, other: Info) -> bool:
+    """Both describe the same machine: same id, states and relations. Tags, parent and clock may differ."""
+    return one.id == other.id and one.states == other.states and one.schema == other.schema

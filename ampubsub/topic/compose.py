@@ -1,0 +1,85 @@
+"""Putting messages together: what we say of ourselves and of others, split so that none is too large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from ampubsub.topic.core import Core
+from ampubsub.topic.events import PeerStatus
+from ampubsub.wire import Info, MsgInfo
+
+_TICK_BYTES = 9
+_STATE_BYTES = 48
+_SLACK_BYTES = 256
+
+
+def describe(core: Core, peer_id: str) -> dict[int, Info]:
+    """Full descriptions of a peer's machines: our own, or what we were told with the clocks as we know them."""
+    if peer_id == core.peer_id:
+        name = core.peer_name if core.settings.tell_name else ""
+        return core.exposures.infos(name)
+    peer = core.registry.peers.get(peer_id)
+    if peer is None or peer.status is PeerStatus.GONE:
+        return {}
+    return {index: replace(machine.info, mtime=machine.clock) for index, machine in peer.machines.items()}
+
+
+def gossip_about(core: Core, amount: int) -> dict[str, dict[int, int]]:
+    """Tick sums of up to `amount` random peers that we know."""
+    known = [peer for peer in core.registry.known_peers() if peer.machines and peer.status is not PeerStatus.STALE]
+    chosen = known if len(known) <= amount else core.random.sample(known, amount)
+    return {peer.peer_id: core.registry.sums(peer) for peer in chosen}
+
+
+def split_info(
+    core: Core, infos: Mapping[str, Mapping[int, Info]], gossips: dict[str, dict[int, int]]
+) -> Iterator[MsgInfo]:
+    """One `info`, or several when it would be too large. Peers are kept together as far as possible.
+
+    When our own description has to be split, our own sums go along: they say how many machines there are, so that
+    a part is not taken for the whole.
+    """
+    limit = core.settings.max_message_bytes - _SLACK_BYTES
+    limit -= sum(64 + 16 * len(sums) for sums in gossips.values())
+    part: dict[str, dict[int, Info]] = {}
+    size = 0
+    first = True
+    for peer_id, machines in infos.items():
+        part.setdefault(peer_id, {})
+        size += len(peer_id) + 8
+        for index, info in machines.items():
+            bytes_needed = _size(info)
+            if bytes_needed > limit:
+                core.registry.drop(core.peer_id, "own-oversize")
+                core.notice("error", f"machine {info.id} is too large to be told: {bytes_needed} bytes")
+                continue
+            if size + bytes_needed > limit:
+                yield MsgInfo(peer_info=part, peer_gossips=_with_own(core, gossips, part, first))
+                part, size, first = {peer_id: {}}, len(peer_id) + 8, False
+            part[peer_id][index] = info
+            size += bytes_needed
+    if part:
+        yield MsgInfo(peer_info=part, peer_gossips=gossips if first else _with_own(core, gossips, part, first))
+
+
+def _with_own(
+    core: Core, gossips: dict[str, dict[int, int]], part: Mapping[str, object], first: bool
+) -> dict[str, dict[int, int]]:
+    """The gossip of one part of several."""
+    sums = dict(gossips) if first else {}
+    if core.peer_id in part:
+        sums[core.peer_id] = core.exposures.sums()
+    return sums
+
+
+def _size(info: Info) -> int:
+    """About how many bytes a machine needs on the wire; never too few."""
+    size = _SLACK_BYTES + 4 * len(info.id) + 4 * len(info.parent or "")
+    size += sum(4 * len(tag) + 5 for tag in info.tags or ())
+    size += len(info.mtime or ()) * _TICK_BYTES
+    for name, state in (info.schema or {}).items():
+        size += _STATE_BYTES + 8 * len(name) + 10
+        for names in (state.require, state.add, state.remove, state.after, state.tags):
+            size += sum(4 * len(other) + 5 for other in names or ())
+    return size

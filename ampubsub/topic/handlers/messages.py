@@ -1,0 +1,136 @@
+"""Messages: what comes in is bounded, decoded and handed on; what goes out is bounded and queued."""
+
+from __future__ import annotations
+
+from ampubsub import wire
+from ampubsub.machine import Event
+from ampubsub.topic.core import Core
+from ampubsub.topic.news import News
+from ampubsub.topic.peers import RemotePeer
+from ampubsub.transport.interface import MessageReceived
+
+_NOT_A_MESSAGE = "not-a-message"
+
+
+class MessageHandlers:
+    """ProcessMsgs, MsgReceived, SendMsg."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+
+    # -- in
+
+    def ProcessMsgsEnter(self, event: Event) -> bool:
+        """There must be messages."""
+        return bool(event.args.get("messages"))
+
+    def ProcessMsgsState(self, event: Event) -> None:
+        """Decode a batch of received messages and hand each on."""
+        for received in event.args["messages"]:
+            self._process(received, event)
+
+    def _process(self, received: MessageReceived, event: Event) -> None:
+        core, author = self.core, received.author
+        now = core.now()
+        core.budget.heard(now)
+        if reason := core.intake.allow(author, now):
+            core.registry.drop(author, reason)
+            return
+        if len(received.data) > core.settings.max_message_bytes:
+            core.registry.drop(author, "oversize")
+            return
+        try:
+            message = wire.decode(received.data)
+        except wire.WireError as error:
+            self._unreadable(received, error, event)
+            return
+        peer = core.registry.heard(author, received.sequence, now)
+        if peer is None:
+            return
+        peer.messages_in[message.type] += 1
+        core.metric("Peer", "")
+        self._hand_on(message, peer, received.sequence, event)
+
+    def _unreadable(self, received: MessageReceived, error: wire.WireError, event: Event) -> None:
+        """Free messages are an event; anything else that cannot be read is only counted."""
+        core = self.core
+        core.registry.drop(received.author, error.reason)
+        if error.reason == _NOT_A_MESSAGE:
+            core.add("MsgReceived", event=event, peer_id=received.author, messages=[received], length=1)
+
+    def _hand_on(self, message: wire.Message, peer: RemotePeer, sequence: int, event: Event) -> None:
+        core, author = self.core, peer.peer_id
+        if isinstance(message, wire.MsgInfo):
+            self._others_told(message, author)
+            news = News(core.registry, author, sequence, core.now())
+            core.add("MsgInfo", event=event, peer_id=author, message=message, news=news, length=len(message.peer_info or ()))
+            self._hand_on_gossip(message.peer_gossips or {}, peer, news, event)
+        elif isinstance(message, wire.MsgUpdates):
+            news = News(core.registry, author, sequence, core.now())
+            core.add("MsgUpdates", event=event, peer_id=author, message=message, news=news)
+        elif isinstance(message, wire.MsgGossip):
+            news = News(core.registry, author, sequence, core.now())
+            self._hand_on_gossip(message.peer_gossips or {}, peer, news, event)
+        elif isinstance(message, wire.MsgReqInfo):
+            core.registry.missing.peers.asked(message.peer_ids or (), core.now())
+            core.add("MsgReqInfo", event=event, peer_id=author, message=message)
+        elif isinstance(message, wire.MsgReqUpdates):
+            core.registry.missing.late.asked(message.peer_ids or (), core.now())
+            core.add("MsgReqUpdates", event=event, peer_id=author, message=message)
+        elif isinstance(message, wire.MsgBye):
+            news = News(core.registry, author, sequence, core.now())
+            core.add("MsgBye", event=event, peer_id=author, message=message, news=news)
+
+    def _hand_on_gossip(
+        self, gossips: dict[str, dict[int, int]], peer: RemotePeer, news: News, event: Event
+    ) -> None:
+        core = self.core
+        if not gossips:
+            return
+        if peer.peer_id in gossips:
+            peer.tells_itself = True
+        for peer_id in gossips:
+            if peer_id in core.registry.peers:
+                core.registry.spoken_of(peer.peer_id, peer_id, core.now())
+        core.add("MissPeersByGossip", event=event, peer_id=peer.peer_id, gossips=gossips, news=news)
+        core.add("MissUpdatesByGossip", event=event, peer_id=peer.peer_id, gossips=gossips, news=news)
+
+    def _others_told(self, message: wire.MsgInfo, author: str) -> None:
+        """Somebody gave answers that we owe: they are not given again."""
+        core, now = self.core, self.core.now()
+        for peer_id, machines in (message.peer_info or {}).items():
+            if peer_id == core.peer_id and not self._tells_us_all(machines or {}):
+                continue
+            for asker in core.info_due.answered(peer_id):
+                core.told.told(asker, peer_id, now)
+
+    def _tells_us_all(self, machines: dict[int, wire.Info | None]) -> bool:
+        """Does somebody else's description of ourselves say all that we would say?"""
+        return all(
+            (info := machines.get(index)) is not None and sum(info.mtime or ()) >= total
+            for index, total in self.core.exposures.sums().items()
+        )
+
+    def MsgReceivedEnter(self, event: Event) -> bool:
+        """There must be a message."""
+        return bool(event.args.get("messages"))
+
+    # -- out
+
+    def SendMsgEnter(self, event: Event) -> bool:
+        """Not when silent, not over the size limit, not over the budget."""
+        core, msg = self.core, event.args.get("msg")
+        if not msg or core.settings.silent:
+            return False
+        if len(msg) > core.settings.max_message_bytes:
+            core.registry.drop(core.peer_id, "own-oversize")
+            return False
+        return core.budget.sent_in_window(core.now()) < 2 * core.settings.budget_own
+
+    def SendMsgState(self, event: Event) -> None:
+        """Queue it for the publisher."""
+        core = self.core
+        core.budget.sent(core.now())
+        core.outbox.append((event.args["msg_type"], event.args["msg"]))
+        core.outbox_sent = type(core.outbox_sent)()
+        core.outbox_filled.set()

@@ -1,0 +1,213 @@
+"""Synchronisation: clocks that change, clocks that are missing, gossip."""
+
+from __future__ import annotations
+
+import trio
+
+from ampubsub import wire
+from ampubsub.machine import Event
+from ampubsub.topic.compose import gossip_about
+from ampubsub.topic.core import Core
+from ampubsub.topic.news import News
+
+
+class SyncHandlers:
+    """MsgUpdates, MissPeersByUpdates, MissUpdatesByGossip, ReqMissingUpdates, MsgReqUpdates, SendUpdates, SendGossips."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+
+    # -- clocks of others
+
+    def MsgUpdatesEnter(self, event: Event) -> bool:
+        """There must be clocks of others."""
+        return any(peer_id != self.core.peer_id for peer_id in event.args["message"].peer_clocks or ())
+
+    def MsgUpdatesState(self, event: Event) -> None:
+        """Follow the clocks; keep those of machines that are not known yet."""
+        core, news = self.core, event.args["news"]
+        early: dict[str, dict[int, tuple[int, ...]]] = {}
+        for peer_id, clocks in (event.args["message"].peer_clocks or {}).items():
+            if peer_id == core.peer_id:
+                continue
+            for index, ticks in (clocks or {}).items():
+                machine = core.registry.machine((peer_id, index))
+                if machine is None:
+                    early.setdefault(peer_id, {})[index] = tuple(ticks or ())
+                else:
+                    news.clock(machine, tuple(ticks or ()))
+            core.metric("Update", peer_id)
+            if news.author == peer_id:
+                for asker in core.updates_due.answered(peer_id):
+                    core.told_updates.told(asker, peer_id, core.now())
+        if early:
+            core.add("MissPeersByUpdates", event=event, peer_id=news.author, clocks=early, news=news)
+        self._ask(event)
+
+    def MissPeersByUpdatesEnter(self, event: Event) -> bool:
+        """There must be clocks to keep."""
+        return bool(event.args.get("clocks"))
+
+    def MissPeersByUpdatesState(self, event: Event) -> None:
+        """Keep clocks until their machines are known, and ask for those."""
+        core, news = self.core, event.args["news"]
+        for peer_id, clocks in event.args["clocks"].items():
+            for index, ticks in clocks.items():
+                news.early(peer_id, index, ticks)
+        if core.registry.missing.peers and not core.settings.silent:
+            core.hurry()
+            core.ensure("ReqMissingPeers", event=event)
+
+    def MissPeersByUpdatesExit(self, event: Event) -> bool:
+        """It stays while clocks wait for their machine."""
+        return not self.core.registry.missing.early_peers
+
+    def MissUpdatesByGossipEnter(self, event: Event) -> bool:
+        """Rejected when nobody claims later clocks than ours."""
+        news: News = event.args["news"]
+        return news.shows_behind(event.args["gossips"])
+
+    def MissUpdatesByGossipState(self, event: Event) -> None:
+        """Ask for the clocks."""
+        news: News = event.args["news"]
+        news.note_behind(event.args["gossips"])
+        self._ask(event)
+
+    def MissUpdatesByGossipExit(self, event: Event) -> bool:
+        """It stays while updates are missing."""
+        return not self.core.registry.missing.late
+
+    def _ask(self, event: Event) -> None:
+        core = self.core
+        if core.registry.missing.late and not core.settings.silent:
+            core.hurry()
+            core.ensure("ReqMissingUpdates", event=event)
+
+    # -- asking
+
+    def ReqMissingUpdatesEnter(self, event: Event) -> bool:
+        """Something is missing and will be due soon."""
+        return not self.core.settings.silent and self._soon() is not None
+
+    async def ReqMissingUpdatesState(self, event: Event) -> None:
+        """Ask for missing clocks, after a random wait in which somebody else may ask."""
+        core, settings = self.core, self.core.settings
+        questions = core.registry.missing.late
+        while (due := self._soon()) is not None:
+            wait = max(0.0, due - core.now()) + core.random.uniform(1, 2) * settings.ask_delay_s
+            with trio.move_on_after(wait):
+                while (sooner := self._soon()) is not None and sooner >= due:
+                    await core.due_changed.wait()
+            await core.wait_for_budget()
+            peer_ids = questions.due(core.now(), core.random, settings.ask_at_most)
+            if peer_ids:
+                questions.asked(peer_ids, core.now())
+                core.send("requpdates", wire.encode(wire.MsgReqUpdates(peer_ids=tuple(peer_ids))))
+        core.machine.remove("ReqMissingUpdates")
+
+    def _soon(self) -> float | None:
+        due = self.core.registry.missing.late.next_due()
+        return due if due is not None and due <= self.core.now() + self.core.settings.heartbeat_s else None
+
+    # -- answering
+
+    def MsgReqUpdatesEnter(self, event: Event) -> bool:
+        """Somebody asks for clocks of ours or of somebody we know."""
+        core = self.core
+        asked = event.args["message"].peer_ids or ()
+        return not core.settings.silent and any(self._can_tell(peer_id) for peer_id in asked)
+
+    def _can_tell(self, peer_id: str) -> bool:
+        core = self.core
+        if peer_id == core.peer_id:
+            return not core.is_observer
+        peer = core.registry.peers.get(peer_id)
+        return peer is not None and any(machine.first_hand for machine in peer.machines.values())
+
+    def MsgReqUpdatesState(self, event: Event) -> None:
+        """Owe an answer: at once for ourselves, for others only when they do not answer themselves."""
+        core, settings, now = self.core, self.core.settings, self.core.now()
+        asker = event.args["peer_id"]
+        for peer_id in (event.args["message"].peer_ids or ())[: settings.events_remembered]:
+            if not self._can_tell(peer_id) or not core.told_updates.may_answer(asker, peer_id, now):
+                continue
+            delay = 0.0 if peer_id == core.peer_id else 2 * settings.relay_delay_s
+            core.updates_due.add(peer_id, now + delay + core.random.uniform(0, core.spread()), asker)
+        if core.updates_due:
+            core.hurry()
+            core.ensure("SendUpdates", event=event)
+
+    # -- telling
+
+    def SendUpdatesEnter(self, event: Event) -> bool:
+        """Something changed or somebody asked, and we may speak."""
+        core = self.core
+        return not core.settings.silent and bool(core.exposures.dirty or core.updates_due)
+
+    async def SendUpdatesState(self, event: Event) -> None:
+        """Tell changed clocks at once; a burst is merged into one message, the latest clock wins."""
+        core, settings = self.core, self.core.settings
+        while (due := self._next_update()) is not None:
+            with trio.move_on_after(max(0.0, due - core.now())):
+                while (sooner := self._next_update()) is not None and sooner >= due:
+                    await core.due_changed.wait()
+            await core.wait_for_budget()
+            clocks: dict[str, dict[int, tuple[int, ...]]] = {}
+            asked = core.updates_due.take(core.now(), settings.update_delay_s)
+            for peer_id, askers in asked.items():
+                clocks[peer_id] = self._clocks(peer_id)
+                for asker in askers:
+                    core.told_updates.told(asker, peer_id, core.now())
+            if core.exposures.dirty and core.now() >= self._own_due():
+                own = core.exposures.take_dirty()
+                clocks[core.peer_id] = {**clocks.get(core.peer_id, {}), **own}
+            clocks = {peer_id: told for peer_id, told in clocks.items() if told}
+            if clocks:
+                core.last_update_s = core.now()
+                core.send("updates", wire.encode(wire.MsgUpdates(peer_clocks=clocks)))
+        core.machine.remove("SendUpdates")
+
+    def _own_due(self) -> float:
+        """When changed clocks of ours may go."""
+        core, settings = self.core, self.core.settings
+        return max(core.changed_s + settings.update_delay_s, core.last_update_s + settings.update_interval_s)
+
+    def _next_update(self) -> float | None:
+        times = [self._own_due()] if self.core.exposures.dirty else []
+        if (due := self.core.updates_due.next_due()) is not None:
+            times.append(due)
+        return min(times, default=None)
+
+    def _clocks(self, peer_id: str) -> dict[int, tuple[int, ...]]:
+        core = self.core
+        if peer_id == core.peer_id:
+            core.exposures.dirty.clear()
+            return core.exposures.clocks()
+        peer = core.registry.peers.get(peer_id)
+        machines = peer.machines.items() if peer else ()
+        return {index: machine.clock for index, machine in machines if machine.first_hand}
+
+    # -- gossip
+
+    def SendGossipsEnter(self, event: Event) -> bool:
+        """An observer gossips to newcomers only."""
+        core = self.core
+        if core.settings.silent or (core.is_observer and not core.newcomers):
+            return False
+        return bool(core.registry.peers)
+
+    async def SendGossipsState(self, event: Event) -> None:
+        """Tell our own sums, as a sign of life, and some of others'."""
+        core, settings = self.core, self.core.settings
+        delay = event.args.get("delay", core.random.uniform(0, settings.heartbeat_s))
+        await trio.sleep(delay)
+        await core.wait_for_budget()
+        gossips = gossip_about(core, settings.greet_amount if core.newcomers else settings.gossip_amount)
+        core.newcomers.clear()
+        if not core.is_observer:
+            gossips[core.peer_id] = core.exposures.sums()
+        core.last_gossip_s = core.now()
+        if gossips:
+            core.remember_named(gossips)
+            core.send("gossip", wire.encode(wire.MsgGossip(peer_gossips=gossips)))
+        core.machine.remove("SendGossips")

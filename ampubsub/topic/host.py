@@ -1,0 +1,137 @@
+"""One transport shared by the topics of a process: opened once, its events handed to whom they concern.
+
+A topic makes a host of its own from its transport, unless it is given one. Who needs an identity before any topic
+(to see which topics a dialled peer offers) or several topics under one identity opens a host and passes it on:
+
+    async with Host(transport).opened(["/ip4/127.0.0.1/udp/0/quic-v1"]) as host:
+        offers = await host.discover(addresses)
+        async with Topic(offers[0], host=host) as topic: ...
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import trio
+
+from ampubsub.transport.interface import (
+    Dropped,
+    PeerConnected,
+    PeerDisconnected,
+    PeerSubscribed,
+    Transport,
+    TransportError,
+    TransportEvent,
+)
+
+Sink = Callable[[TransportEvent], None]
+"""Takes one event and returns at once."""
+
+
+class Host:
+    """A transport and those who listen to it."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self._sinks: dict[str, list[Sink]] = {}
+        self._opening = trio.Lock()
+        self._is_open = False
+        self._subscribed = trio.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """The host can dial and be dialled."""
+        return self._is_open
+
+    @property
+    def peer_id(self) -> str:
+        """Our peer id."""
+        return self.transport.peer_id
+
+    @asynccontextmanager
+    async def opened(self, listen: Sequence[str]) -> AsyncIterator[Host]:
+        """Open the transport until the block ends. Waits until an earlier opening has ended.
+
+        Raises `AddressError` or `ListenError`, each naming the address.
+        """
+        async with self._opening, self.transport.opened(listen), trio.open_nursery() as nursery:
+            self._is_open = True
+            nursery.start_soon(self._dispatch)
+            try:
+                yield self
+            finally:
+                self._is_open = False
+                nursery.cancel_scope.cancel()
+
+    def subscribe(self, topic: str, sink: Sink) -> Callable[[], None]:
+        """Hand every event of `topic`, and those of connections, to `sink`. Returns what ends it."""
+        self._sinks.setdefault(topic, []).append(sink)
+
+        def unsubscribe() -> None:
+            sinks = self._sinks.get(topic, [])
+            if sink in sinks:
+                sinks.remove(sink)
+            if not sinks:
+                self._sinks.pop(topic, None)
+
+        return unsubscribe
+
+    async def discover(self, addresses: Sequence[str], *, patience_s: float = 5.0) -> dict[str, set[str]]:
+        """Dial `addresses` and see which topics the peers there announce.
+
+        Returns topic name to the peer ids that announced it, as soon as every dialled peer announced one or
+        `patience_s` seconds have passed. Raises the first dial's error when no address could be reached.
+        """
+        failed: list[TransportError] = []
+        peers: list[str] = []
+
+        async def dial(address: str) -> None:
+            try:
+                peers.append(await self.transport.connect(address))
+            except TransportError as error:
+                failed.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for address in addresses:
+                nursery.start_soon(dial, address)
+        if not peers and failed:
+            raise failed[0]
+        with trio.move_on_after(patience_s):
+            while not all(self.transport.topics_of(peer) for peer in peers):
+                await self._subscribed.wait()
+        return self._offers(peers)
+
+    def _offers(self, peers: Sequence[str]) -> dict[str, set[str]]:
+        offers: dict[str, set[str]] = {}
+        for peer in peers:
+            for topic in self.transport.topics_of(peer):
+                offers.setdefault(topic, set()).add(peer)
+        return offers
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """What the transport threw away, by reason."""
+        return Counter(self.transport.dropped)
+
+    async def _dispatch(self) -> None:
+        async for event in self.transport.events():
+            if isinstance(event, PeerSubscribed):
+                self._subscribed.set()
+                self._subscribed = trio.Event()
+            if isinstance(event, PeerConnected | PeerDisconnected | Dropped):
+                sinks = [sink for group in self._sinks.values() for sink in group]
+            else:
+                sinks = list(self._sinks.get(event.topic, ()))
+            for sink in sinks:
+                sink(event)
+            await trio.lowlevel.checkpoint()
+
+
+async def discover_topics(
+    addresses: Sequence[str], *, transport: Transport, listen: Sequence[str] = (), patience_s: float = 5.0
+) -> dict[str, set[str]]:
+    """Dial `addresses`, see which topics are announced there, and close again. See `Host.discover`."""
+    async with Host(transport).opened(listen) as host:
+        return await host.discover(addresses, patience_s=patience_s)

@@ -1,0 +1,84 @@
+"""Keeps a `NetworkMachine` for each machine in the registry, by following the events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ampubsub.remote import NetworkMachine
+from ampubsub.topic.events import (
+    ClockChanged,
+    MachineExposed,
+    MachineGone,
+    MachineReplaced,
+    MachineSourceChanged,
+    Source,
+    TopicEvent,
+)
+from ampubsub.topic.peers import Key
+
+if TYPE_CHECKING:
+    from ampubsub.topic.core import Core
+
+
+class Replicas:
+    """Makes, moves and ends replicas."""
+
+    def __init__(self, core: Core, *, show: bool) -> None:
+        self._core = core
+        self._show = show
+
+    def take(self, event: TopicEvent) -> None:
+        """Follow one event."""
+        if isinstance(event, ClockChanged):
+            if (replica := self._core.replicas.get(event.key)) is not None:
+                replica.follow(event.after, event.source, self._core.now())
+        elif isinstance(event, MachineSourceChanged):
+            if (replica := self._core.replicas.get(event.key)) is not None:
+                replica.trust(event.source)
+        elif isinstance(event, MachineExposed):
+            if event.source is not Source.LOCAL:
+                self._make(event.key)
+        elif isinstance(event, MachineReplaced):
+            self._replace(event)
+        elif isinstance(event, MachineGone):
+            if (replica := self._core.replicas.pop(event.key, None)) is not None:
+                replica.end(event.reason)
+
+    def end(self, reason: str) -> None:
+        """End all: nobody will tell them anything any longer."""
+        for key in list(self._core.replicas):
+            self._core.replicas.pop(key).end(reason)
+
+    def _make(self, key: Key) -> None:
+        core = self._core
+        machine = core.registry.machine(key)
+        if machine is None:
+            return
+        info = machine.info
+        core.replicas[key] = NetworkMachine(
+            info.id,
+            dict(info.schema or {}),
+            tuple(info.states or ()),
+            machine.clock,
+            key=key,
+            tags=tuple(info.tags or ()),
+            remote_parent=info.parent or "",
+            parent_id=core.machine.id,
+            source=machine.source,
+            news_s=machine.news_s,
+            suffix=f"{core.random.getrandbits(32):08x}",
+        )
+
+    def _replace(self, event: MachineReplaced) -> None:
+        """The same machine with a new clock goes on; one with another schema ends, and a new replica begins."""
+        core = self._core
+        machine, replica = core.registry.machine(event.key), core.replicas.get(event.key)
+        if machine is None or replica is None:
+            return
+        info = machine.info
+        if replica.remote_id == info.id and replica.state_names == tuple(info.states or ()):
+            if replica.schema == info.schema:
+                replica.restart(machine.clock, machine.source, core.now())
+                return
+        core.replicas.pop(event.key).end(event.reason)
+        self._make(event.key)

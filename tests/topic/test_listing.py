@@ -1,0 +1,83 @@
+"""Every filter of `list_machines`."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ampubsub import ListFilters
+from ampubsub.topic import Source
+
+pytestmark = pytest.mark.trio
+
+
+@pytest.fixture
+async def garden(village, knows):
+    """A tree of machines at one peer, a single one at another."""
+    house = village.lamp("house", tags=["kind:building"])
+    floor = village.lamp("floor", parent=house)
+    rooms = [village.lamp(f"room{number}", parent=floor, tags=["kind:room", "warm"]) for number in (1, 2)]
+    shed = village.lamp("shed", tags=["kind:building"])
+    async with village.topic("root") as root:
+        await root.machine.when("Joined")
+        async with (
+            village.topic("a", house, floor, *rooms, to=root.addresses) as a,
+            village.topic("b", shed, to=root.addresses) as b,
+        ):
+            await village.until(lambda: knows(root, "house", "floor", "room1", "room2", "shed"))
+            yield root, a, b
+
+
+async def ids(topic, **filters) -> list[str]:
+    return sorted(machine.remote_id for machine in await topic.list_machines(ListFilters(**filters)))
+
+
+async def test_by_id(garden) -> None:
+    root, _, _ = garden
+    assert await ids(root, id_exact="room1") == ["room1"]
+    assert await ids(root, id_exact="room") == []
+    assert await ids(root, id_partial="oo") == ["floor", "room1", "room2"]
+    assert await ids(root, id_regexp="^(ps-)?room[0-9]") == ["room1", "room2"]
+    assert await ids(root, id_regexp=re.compile("ED$", re.I)) == ["shed"]
+    (replica,) = await root.list_machines(ListFilters(id_exact="shed"))
+    assert await ids(root, id_exact=replica.id) == ["shed"]
+
+
+async def test_by_peer_and_parent(garden) -> None:
+    root, _, b = garden
+    assert await ids(root, peer_id=b.peer_id) == ["shed"]
+    assert await ids(root, parent="floor") == ["room1", "room2"]
+    assert await ids(root, parent="house") == ["floor"]
+    assert await ids(root, parent="house", depth_level=2) == ["floor", "room1", "room2"]
+    assert len(await ids(root, parent=root.machine.id)) == 5, "every replica is a child of the topic machine"
+
+
+async def test_by_depth_and_children(garden) -> None:
+    root, _, _ = garden
+    assert await ids(root, depth_level=0) == ["house", "shed"]
+    assert await ids(root, depth_level=1) == ["floor", "house", "shed"]
+    assert await ids(root, children_min=1) == ["floor", "house"]
+    assert await ids(root, children_min=2) == ["floor"]
+    assert await ids(root, children_max=0) == ["room1", "room2", "shed"]
+
+
+async def test_by_tags_and_source(garden) -> None:
+    root, _, _ = garden
+    assert await ids(root, tags=("warm",)) == ["room1", "room2"]
+    assert await ids(root, tags=("kind:", "warm")) == ["room1", "room2"]
+    assert await ids(root, tags=("kind:building",)) == ["house", "shed"]
+    assert await ids(root, sources=(Source.STALE,)) == []
+    assert len(await ids(root)) == 5
+
+
+async def test_filters_add_up(garden) -> None:
+    root, a, _ = garden
+    assert await ids(root, peer_id=a.peer_id, tags=("kind:",), children_max=0, id_partial="1") == ["room1"]
+
+
+async def test_listing_while_not_joined_shows_what_was_known_as_stale(garden) -> None:
+    root, _, _ = garden
+    await root.leave()
+    machines = await root.list_machines()
+    assert {machine.source for machine in machines} == {Source.STALE}

@@ -1,0 +1,139 @@
+"""Polite and quick: what a peer says, and what it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import trio
+
+from ampubsub import TopicSettings, wire
+from ampubsub.topic import Noticed
+
+pytestmark = pytest.mark.trio
+
+
+def said(topic) -> dict[str, int]:
+    """What a peer has published, by type."""
+    return dict(topic.peers[topic.peer_id].messages_out)
+
+
+async def test_a_silent_peer_publishes_nothing_and_still_sees_everything(village, knows) -> None:
+    async with village.topic("a", village.lamp("kitchen")) as a:
+        await a.machine.when("Joined")
+        b = village.topic("b", village.lamp("hall"), to=a.addresses, settings=TopicSettings(silent=True))
+        async with b:
+            await village.until(lambda: knows(b, "kitchen"))
+            a.exposed[0].add("Power")
+            (remote,) = await b.list_machines()
+            await remote.when("Power")
+            await trio.sleep(100)
+            assert said(b) == {}
+            assert knows(a), "nobody heard of its machine"
+    assert said(b) == {}, "not even a bye"
+
+
+async def test_an_observer_says_only_what_it_must(village, knows) -> None:
+    async with village.topic("a", village.lamp("kitchen")) as a:
+        await a.machine.when("Joined")
+        async with village.topic("b", to=a.addresses) as b:
+            await village.until(lambda: knows(b, "kitchen"))
+            await trio.sleep(300)
+            assert sum(said(b).values()) <= 1, "it tells whoever asks that it exposes nothing"
+        assert "bye" not in said(b)
+
+
+async def test_two_idle_participants_stay_calm(village, knows) -> None:
+    async with village.topic("a", village.lamp("kitchen")) as a:
+        await a.machine.when("Joined")
+        async with village.topic("b", village.lamp("hall"), to=a.addresses) as b:
+            await village.until(lambda: knows(b, "kitchen") and knows(a, "hall"))
+            before = sum(said(b).values())
+            await trio.sleep(100)
+            assert sum(said(b).values()) - before <= 11, "signs of life only"
+
+
+async def test_a_peer_that_changes_all_the_time_keeps_its_budget(village, knows) -> None:
+    settings = TopicSettings(budget_own=10, budget_window_s=5)
+    async with village.topic("a", village.lamp("kitchen"), settings=settings) as a:
+        await a.machine.when("Joined")
+        async with village.topic("b", to=a.addresses) as b:
+            await village.until(lambda: knows(b, "kitchen"))
+            await trio.sleep(10)
+            before = sum(said(a).values())
+            for _ in range(1000):
+                a.exposed[0].add("Blink")
+                await trio.sleep(0.05)
+            assert sum(said(a).values()) - before <= 10 * 50 / 5 + 10
+            (remote,) = await b.list_machines()
+            await remote.when_time(["Blink"], [a.exposed[0].tick("Blink")])
+
+
+async def test_who_asks_again_and_again_is_answered_ever_more_rarely_and_told_of(village, knows) -> None:
+    async with village.topic("a", village.lamp("kitchen")) as a:
+        await a.machine.when("Joined")
+        notices = []
+        a.watch(lambda event: notices.append(event) if isinstance(event, Noticed) else None)
+        async with village.topic("deaf", to=a.addresses, settings=TopicSettings()) as deaf:
+            await village.until(lambda: knows(deaf, "kitchen"))
+            await trio.sleep(5)
+            before = said(a).get("info", 0)
+            for _ in range(120):
+                deaf._core.send("reqinfo", wire.encode(wire.MsgReqInfo(peer_ids=(a.peer_id,))))
+                await trio.sleep(5)
+            answers = said(a).get("info", 0) - before
+            assert 3 <= answers <= 12, "not 120"
+            assert any("asks again for what it was told" in n.text for n in notices)
+            assert a.peers[deaf.peer_id].asked_again > 50
+
+
+async def test_both_requests_are_answered(village, knows) -> None:
+    async with village.topic("a", village.lamp("kitchen")) as a:
+        await a.machine.when("Joined")
+        async with village.topic("b", to=a.addresses) as b:
+            await village.until(lambda: knows(b, "kitchen"))
+            await trio.sleep(20)
+            for request, answer in (("reqinfo", "info"), ("requpdates", "updates")):
+                before = said(a).get(answer, 0)
+                kind = wire.MsgReqInfo if request == "reqinfo" else wire.MsgReqUpdates
+                b._core.send(request, wire.encode(kind(peer_ids=(a.peer_id,))))
+                await trio.sleep(2)
+                assert said(a).get(answer, 0) == before + 1
+
+
+async def test_an_absent_peers_machines_are_told_by_those_who_know_them(village, knows) -> None:
+    async with village.topic("root") as root:
+        await root.machine.when("Joined")
+        async with village.topic("a", village.lamp("kitchen"), to=root.addresses) as a:
+            await village.until(lambda: knows(root, "kitchen"))
+            a._core.settings = replace(a._core.settings, silent=True)
+            async with village.topic("late", to=root.addresses) as late:
+                await village.until(lambda: knows(late, "kitchen"))
+                (remote,) = await late.list_machines()
+                assert remote.source == "hearsay"
+                assert remote.owner == a.peer_id
+                a._core.settings = replace(a._core.settings, silent=False)
+                await village.until(lambda: remote.source == "first-hand")
+
+
+async def test_everything_said_can_be_read_by_a_go_peer(village, knows) -> None:
+    heard = []
+    async with village.topic("a", village.lamp("kitchen")) as a:
+        await a.machine.when("Joined")
+        async with village.topic("b", village.lamp("hall"), to=a.addresses) as b:
+            b._core.host.subscribe("home", lambda event: heard.append(getattr(event, "data", None)))
+            await village.until(lambda: knows(b, "kitchen"))
+            a.expose(village.lamp("late"))
+            a.unexpose(a.exposed[0])
+            await trio.sleep(60)
+    messages = [wire.decode(data) for data in heard if data]
+    infos = [m for m in messages if isinstance(m, wire.MsgInfo)]
+    assert infos
+    for message in infos:
+        for machines in message.peer_info.values():
+            for info in machines.values():
+                assert len(info.states) == len(info.mtime) == len(info.schema)
+    for message in messages:
+        if isinstance(message, wire.MsgUpdates):
+            assert all(len(t) == 4 for clocks in message.peer_clocks.values() for t in clocks.values())
+    assert {type(m).__name__ for m in messages} >= {"MsgInfo", "MsgBye", "MsgGossip"}

@@ -1,0 +1,98 @@
+"""Asking for what is missing, and answering: ever more rarely, and not when somebody else did."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from ampubsub.topic.answers import DueAnswers, ToldLedger
+from ampubsub.topic.missing import Missing, Questions
+from ampubsub.topic.settings import TopicSettings
+
+SETTINGS = TopicSettings(ask_again_s=2.0, ask_again_max_s=16.0, told_again_s=5.0, told_again_max_s=60.0)
+
+
+def test_a_missing_peer_is_asked_for_ever_more_rarely() -> None:
+    questions = Questions(SETTINGS)
+    questions.add("door", 0.0)
+    asked_at = []
+    for tenth in range(0, 600):
+        now = tenth / 10
+        for peer in questions.due(now, Random(1), 5):
+            asked_at.append(now)
+            questions.asked([peer], now)
+    assert asked_at == [0.0, 2.0, 6.0, 14.0, 30.0, 46.0]
+
+
+def test_a_question_of_somebody_else_counts_as_ours() -> None:
+    questions = Questions(SETTINGS)
+    questions.add("door", 0.0)
+    questions.asked(["door", "never heard of"], 0.0)
+    assert questions.due(1.9, Random(1), 5) == []
+    assert questions.due(2.0, Random(1), 5) == ["door"]
+
+
+def test_those_asked_for_least_come_first() -> None:
+    questions = Questions(SETTINGS)
+    for peer in "abcd":
+        questions.add(peer, 0.0)
+    questions.asked("ab", 0.0)
+    assert set(questions.due(3.0, Random(7), 2)) == {"c", "d"}
+
+
+def test_questions_are_bounded() -> None:
+    questions = Questions(replace(SETTINGS, events_remembered=10))
+    for number in range(100):
+        questions.add(f"p{number}", 0.0)
+    assert len(questions) == 10
+
+
+def test_early_clocks_are_bounded_and_the_owner_is_believed_first() -> None:
+    missing = Missing(replace(SETTINGS, max_early_clocks=2))
+    assert missing.keep_early(("p", 0), (9, 9), "liar", 0)
+    assert missing.keep_early(("p", 0), (1, 0), "p", 3)
+    assert missing.keep_early(("p", 0), (8, 8), "liar", 0)
+    assert missing.keep_early(("p", 1), (1,), "p", 3)
+    assert not missing.keep_early(("p", 2), (1,), "p", 3), "full"
+    early = missing.take_early(("p", 0))
+    assert early is not None
+    assert (early.clock, early.teller) == ((1, 0), "p")
+    assert missing.take_early(("p", 0)) is None
+
+
+def test_who_asks_again_for_what_it_was_told_is_answered_ever_more_rarely() -> None:
+    ledger = ToldLedger(SETTINGS)
+    answered_at = []
+    for second in range(0, 300, 5):
+        if ledger.may_answer("deaf", "me", float(second)):
+            answered_at.append(second)
+            ledger.told("deaf", "me", float(second))
+    assert answered_at == [0, 5, 15, 35, 75, 135, 195, 255]
+    assert ledger.again["deaf"] > 40
+
+
+def test_who_asks_once_in_a_while_is_always_answered() -> None:
+    ledger = ToldLedger(SETTINGS)
+    for minute in range(5):
+        assert ledger.may_answer("calm", "me", minute * 60.0)
+        ledger.told("calm", "me", minute * 60.0)
+    assert ledger.again["calm"] == 0
+
+
+def test_an_answer_given_by_somebody_else_is_not_given_again() -> None:
+    due = DueAnswers(at_most=10)
+    due.add("door", 1.0, "asker")
+    due.add("lamp", 1.05, "asker")
+    due.add("lamp", 3.0, "other")
+    assert due.next_due() == 1.0
+    assert due.answered("door") == {"asker"}
+    assert due.take(1.0, slack_s=0.1) == {}, "nothing is due before the first time"
+    assert due.take(1.05, slack_s=0.1) == {"lamp": {"asker", "other"}}
+    assert due.next_due() is None
+
+
+def test_due_answers_are_bounded() -> None:
+    due = DueAnswers(at_most=3)
+    for number in range(10):
+        due.add(f"p{number}", 1.0)
+    assert len(due) == 3

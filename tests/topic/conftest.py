@@ -62,8 +62,8 @@ class Village:
 
 
 @pytest.fixture
-def village(autojump_clock: trio.testing.MockClock) -> Village:
-    """An empty village."""
+def village() -> Village:
+    """An empty village. Tests ask for `autojump_clock` as well: pytest-trio wants to see it itself."""
     return Village()
 
 

@@ -14,7 +14,7 @@ from ampubsub.topic import ExposeError, MachineGone, MachineReplaced, PeerStatus
 pytestmark = pytest.mark.trio
 
 
-async def test_a_machine_exposed_later_is_seen_and_one_taken_back_is_gone(village, knows) -> None:
+async def test_a_machine_exposed_later_is_seen_and_one_taken_back_is_gone(village, autojump_clock, knows) -> None:
     kitchen, hall = village.lamp("kitchen"), village.lamp("hall")
     async with village.topic("a", kitchen) as a, village.topic("x") as x:
         await a.machine.when("Joined")
@@ -29,7 +29,7 @@ async def test_a_machine_exposed_later_is_seen_and_one_taken_back_is_gone(villag
             assert x.peer_id not in b.peers
 
 
-async def test_one_machine_takes_the_place_of_another(village, knows) -> None:
+async def test_one_machine_takes_the_place_of_another(village, autojump_clock, knows) -> None:
     old, new = village.lamp("old"), Machine({"Up": State()}, id="new")
     async with village.topic("a", old) as a:
         await a.machine.when("Joined")
@@ -39,7 +39,7 @@ async def test_one_machine_takes_the_place_of_another(village, knows) -> None:
             await village.until(lambda: knows(b, "new"))
 
 
-async def test_what_cannot_be_exposed_is_refused_in_words(village) -> None:
+async def test_what_cannot_be_exposed_is_refused_in_words(village, autojump_clock) -> None:
     lamp = village.lamp("kitchen")
     topic = village.topic("a", lamp)
     with pytest.raises(ExposeError, match="'kitchen' is exposed already"):
@@ -50,7 +50,7 @@ async def test_what_cannot_be_exposed_is_refused_in_words(village) -> None:
         topic.expose(topic.machine)
 
 
-async def test_a_machine_that_is_disposed_of_is_exposed_no_longer(village, knows) -> None:
+async def test_a_machine_that_is_disposed_of_is_exposed_no_longer(village, autojump_clock, knows) -> None:
     kitchen = village.lamp("kitchen")
     async with village.topic("a", kitchen) as a:
         await a.machine.when("Joined")
@@ -61,7 +61,7 @@ async def test_a_machine_that_is_disposed_of_is_exposed_no_longer(village, knows
             assert a.exposed == {}
 
 
-async def test_a_peer_that_leaves_says_bye_and_what_waits_on_its_machines_ends(village, knows) -> None:
+async def test_a_peer_that_leaves_says_bye_and_what_waits_on_its_machines_ends(village, autojump_clock, knows) -> None:
     async with village.topic("a") as a:
         await a.machine.when("Joined")
         b = village.topic("b", village.lamp("kitchen"), to=a.addresses)
@@ -79,7 +79,7 @@ async def test_a_peer_that_leaves_says_bye_and_what_waits_on_its_machines_ends(v
         assert await a.list_machines() == []
 
 
-async def test_a_peer_that_vanishes_is_stale_then_gone(village, knows) -> None:
+async def test_a_peer_that_vanishes_is_stale_then_gone(village, autojump_clock, knows) -> None:
     settings = TopicSettings(gone_after_s=30, forget_after_s=100)
     async with village.topic("a", settings=settings) as a:
         await a.machine.when("Joined")
@@ -95,7 +95,7 @@ async def test_a_peer_that_vanishes_is_stale_then_gone(village, knows) -> None:
             assert a.peers[b.peer_id].status is PeerStatus.GONE
 
 
-async def test_a_restarted_machine_is_recognised_though_its_clock_is_lower(village, knows) -> None:
+async def test_a_restarted_machine_is_recognised_though_its_clock_is_lower(village, autojump_clock, knows) -> None:
     first, second = village.lamp("kitchen"), village.lamp("kitchen")
     first.add("Power", "On")
     first.add("Blink")
@@ -115,7 +115,7 @@ async def test_a_restarted_machine_is_recognised_though_its_clock_is_lower(villa
             assert remote.source is Source.FIRST_HAND
 
 
-async def test_a_clock_that_is_set_back_is_told_as_a_restart_and_the_replica_goes_on(village, knows) -> None:
+async def test_a_clock_that_is_set_back_is_told_as_a_restart_and_the_replica_goes_on(village, autojump_clock, knows) -> None:
     kitchen = village.lamp("kitchen")
     kitchen.add("Power", "On")
     async with village.topic("a") as a:
@@ -138,7 +138,7 @@ async def test_a_clock_that_is_set_back_is_told_as_a_restart_and_the_replica_goe
             await waiter
 
 
-async def test_a_killed_peer_that_comes_back_with_a_new_identity_is_a_new_peer(village, knows) -> None:
+async def test_a_killed_peer_that_comes_back_with_a_new_identity_is_a_new_peer(village, autojump_clock, knows) -> None:
     async with village.topic("a") as a:
         await a.machine.when("Joined")
         async with village.topic("b", village.lamp("kitchen"), to=a.addresses) as b:
@@ -149,7 +149,7 @@ async def test_a_killed_peer_that_comes_back_with_a_new_identity_is_a_new_peer(v
             assert remote.owner == c.peer_id != b.peer_id
 
 
-async def test_everybody_hears_of_a_crash_through_silence(village, knows) -> None:
+async def test_everybody_hears_of_a_crash_through_silence(village, autojump_clock, knows) -> None:
     settings = TopicSettings(stale_after_s=40, gone_after_s=20)
     async with village.topic("root", settings=settings) as root:
         await root.machine.when("Joined")

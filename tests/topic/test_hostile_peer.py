@@ -32,7 +32,7 @@ def forged(**changes) -> wire.Info:
     return replace(info, **changes)
 
 
-async def test_garbage_is_dropped_and_counted_and_the_topic_goes_on(village, knows) -> None:
+async def test_garbage_is_dropped_and_counted_and_the_topic_goes_on(village, autojump_clock, knows) -> None:
     async with village.topic("a", village.lamp("kitchen")) as a:
         await a.machine.when("Joined")
         async with village.topic("b", to=a.addresses) as b, villain(village, a.addresses[0]) as bad:
@@ -48,7 +48,7 @@ async def test_garbage_is_dropped_and_counted_and_the_topic_goes_on(village, kno
             assert b.machine.not_("Exception")
 
 
-async def test_nobody_can_speak_for_a_peer_that_speaks_itself(village, knows) -> None:
+async def test_nobody_can_speak_for_a_peer_that_speaks_itself(village, autojump_clock, knows) -> None:
     async with village.topic("a", village.lamp("kitchen")) as a:
         await a.machine.when("Joined")
         async with village.topic("b", to=a.addresses) as b, villain(village, a.addresses[0]) as bad:
@@ -67,7 +67,7 @@ async def test_nobody_can_speak_for_a_peer_that_speaks_itself(village, knows) ->
             assert remote.source == "first-hand", "the owner was asked and has said what is true"
 
 
-async def test_a_flood_is_cut_off_and_others_are_still_heard(village, knows) -> None:
+async def test_a_flood_is_cut_off_and_others_are_still_heard(village, autojump_clock, knows) -> None:
     settings = TopicSettings(messages_per_peer=50, heartbeat_s=2)
     async with village.topic("a", village.lamp("kitchen"), settings=settings) as a:
         await a.machine.when("Joined")
@@ -86,7 +86,7 @@ async def test_a_flood_is_cut_off_and_others_are_still_heard(village, knows) -> 
             assert a.dropped["rate-peer"] >= 400
 
 
-async def test_a_flood_of_invented_peers_and_machines_stays_bounded(village, knows) -> None:
+async def test_a_flood_of_invented_peers_and_machines_stays_bounded(village, autojump_clock, knows) -> None:
     settings = TopicSettings(max_peers=30, max_peers_per_teller=20, max_machines_per_peer=10, max_machines=100)
     async with village.topic("a", settings=settings) as a:
         await a.machine.when("Joined")
@@ -105,7 +105,7 @@ async def test_a_flood_of_invented_peers_and_machines_stays_bounded(village, kno
                 await village.until(lambda: any(m.remote_id == "hall" for m in a.network_machines))
 
 
-async def test_a_clock_of_the_wrong_length_changes_nothing(village, knows) -> None:
+async def test_a_clock_of_the_wrong_length_changes_nothing(village, autojump_clock, knows) -> None:
     async with village.topic("a") as a:
         await a.machine.when("Joined")
         async with villain(village, a.addresses[0]) as bad:

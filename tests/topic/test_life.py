@@ -11,7 +11,7 @@ from ampubsub.topic import Host, Noticed, PeerStatus, StartError, TopicError, di
 pytestmark = pytest.mark.trio
 
 
-async def test_the_topic_machine_says_who_it_is(village) -> None:
+async def test_the_topic_machine_says_who_it_is(village, autojump_clock) -> None:
     parent = Machine({}, id="program")
     async with village.topic("a", parent=parent, peer_name="kitchen") as a:
         await a.machine.when("Joined")
@@ -23,7 +23,7 @@ async def test_the_topic_machine_says_who_it_is(village) -> None:
     assert a.machine.is_disposed
 
 
-async def test_it_is_ready_with_enough_connections_and_not_without(village) -> None:
+async def test_it_is_ready_with_enough_connections_and_not_without(village, autojump_clock) -> None:
     async with village.topic("a", settings=TopicSettings(connections_to_ready=1)) as a:
         await a.machine.when("Joined")
         assert a.machine.not_("Ready")
@@ -33,7 +33,7 @@ async def test_it_is_ready_with_enough_connections_and_not_without(village) -> N
         await a.machine.when_not("Ready")
 
 
-async def test_every_step_may_be_said_twice_and_begun_again(village, knows) -> None:
+async def test_every_step_may_be_said_twice_and_begun_again(village, autojump_clock, knows) -> None:
     lamp = village.lamp("kitchen")
     async with village.topic("a") as a:
         await a.machine.when("Joined")
@@ -59,7 +59,7 @@ async def test_every_step_may_be_said_twice_and_begun_again(village, knows) -> N
             await b.dispose()
 
 
-async def test_cancelling_whatever_it_does_leaves_nothing_behind(village) -> None:
+async def test_cancelling_whatever_it_does_leaves_nothing_behind(village, autojump_clock) -> None:
     for steps in range(0, 12):
         with trio.move_on_after(steps * 0.004):
             async with village.topic("a") as a, village.topic("b", to=a.addresses or ("/memory/a/p2p/nobody",)):
@@ -68,7 +68,7 @@ async def test_cancelling_whatever_it_does_leaves_nothing_behind(village) -> Non
     assert trio.lowlevel.current_statistics().tasks_living <= 4
 
 
-async def test_an_address_nobody_answers_at_is_told_with_its_reason_and_dialled_again(village, knows) -> None:
+async def test_an_address_nobody_answers_at_is_told_with_its_reason_and_dialled_again(village, autojump_clock, knows) -> None:
     a = village.topic("a", village.lamp("kitchen"))
     seen = []
     address = f"/memory/a/p2p/{a.peer_id}"
@@ -85,7 +85,7 @@ async def test_an_address_nobody_answers_at_is_told_with_its_reason_and_dialled_
             await village.until(lambda: knows(b, "kitchen"))
 
 
-async def test_losing_the_last_connection_is_a_state_and_so_is_getting_it_back(village, knows) -> None:
+async def test_losing_the_last_connection_is_a_state_and_so_is_getting_it_back(village, autojump_clock, knows) -> None:
     a = village.topic("a", village.lamp("kitchen"))
     async with village.topic("b", to=(f"/memory/a/p2p/{a.peer_id}",)) as b:
         async with a:
@@ -97,7 +97,7 @@ async def test_losing_the_last_connection_is_a_state_and_so_is_getting_it_back(v
             await village.until(lambda: knows(b, "kitchen"))
 
 
-async def test_nothing_to_listen_on_and_nobody_to_dial_is_an_error_in_words(village) -> None:
+async def test_nothing_to_listen_on_and_nobody_to_dial_is_an_error_in_words(village, autojump_clock) -> None:
     from ampubsub import Topic
 
     async with Topic("home", transport=village.network.transport("x")) as nowhere:
@@ -105,7 +105,7 @@ async def test_nothing_to_listen_on_and_nobody_to_dial_is_an_error_in_words(vill
             await nowhere.start()
 
 
-async def test_a_topic_is_used_inside_of_its_block_only(village) -> None:
+async def test_a_topic_is_used_inside_of_its_block_only(village, autojump_clock) -> None:
     topic = village.topic("a")
     with pytest.raises(TopicError, match="async with"):
         await topic.start()
@@ -115,7 +115,7 @@ async def test_a_topic_is_used_inside_of_its_block_only(village) -> None:
                 pass
 
 
-async def test_two_topics_share_one_host_and_do_not_hear_each_other(village, knows) -> None:
+async def test_two_topics_share_one_host_and_do_not_hear_each_other(village, autojump_clock, knows) -> None:
     async with Host(village.network.transport("a")).opened(["/memory/a"]) as host:
         one = village.topic("a", village.lamp("one"), topic="first", host=host)
         two = village.topic("a2", village.lamp("two"), topic="second", host=host)
@@ -130,14 +130,14 @@ async def test_two_topics_share_one_host_and_do_not_hear_each_other(village, kno
         assert host.is_open
 
 
-async def test_the_topics_of_a_dialled_peer_are_known_before_joining(village) -> None:
+async def test_the_topics_of_a_dialled_peer_are_known_before_joining(village, autojump_clock) -> None:
     async with village.topic("a", topic="garden") as a:
         await a.machine.when("Joined")
         offers = await discover_topics(a.addresses, transport=village.network.transport("b"))
         assert offers == {"garden": {a.peer_id}}
 
 
-async def test_a_peer_that_offers_nothing_is_waited_for_within_patience(village) -> None:
+async def test_a_peer_that_offers_nothing_is_waited_for_within_patience(village, autojump_clock) -> None:
     async with village.topic("a", settings=TopicSettings(join_when_connected=False)) as a:
         await a.machine.when("Connected")
         start = trio.current_time()
@@ -145,14 +145,14 @@ async def test_a_peer_that_offers_nothing_is_waited_for_within_patience(village)
         assert 3 <= trio.current_time() - start < 4
 
 
-async def test_what_was_registered_for_disposal_is_called(village) -> None:
+async def test_what_was_registered_for_disposal_is_called(village, autojump_clock) -> None:
     gone = []
     async with village.topic("a") as a:
         a.machine.add("RegisterDisposal", args={"handler": gone.append})
     assert gone == ["ps-home-a"]
 
 
-async def test_the_metrics_machine_ticks_as_peers_are_heard(village, knows) -> None:
+async def test_the_metrics_machine_ticks_as_peers_are_heard(village, autojump_clock, knows) -> None:
     a = village.topic("a", village.lamp("kitchen"))
     b = village.topic(
         "b",

@@ -33,7 +33,7 @@ async def ids(topic, **filters) -> list[str]:
     return sorted(machine.remote_id for machine in await topic.list_machines(ListFilters(**filters)))
 
 
-async def test_by_id(garden) -> None:
+async def test_by_id(garden, autojump_clock) -> None:
     root, _, _ = garden
     assert await ids(root, id_exact="room1") == ["room1"]
     assert await ids(root, id_exact="room") == []
@@ -44,7 +44,7 @@ async def test_by_id(garden) -> None:
     assert await ids(root, id_exact=replica.id) == ["shed"]
 
 
-async def test_by_peer_and_parent(garden) -> None:
+async def test_by_peer_and_parent(garden, autojump_clock) -> None:
     root, _, b = garden
     assert await ids(root, peer_id=b.peer_id) == ["shed"]
     assert await ids(root, parent="floor") == ["room1", "room2"]
@@ -53,7 +53,7 @@ async def test_by_peer_and_parent(garden) -> None:
     assert len(await ids(root, parent=root.machine.id)) == 5, "every replica is a child of the topic machine"
 
 
-async def test_by_depth_and_children(garden) -> None:
+async def test_by_depth_and_children(garden, autojump_clock) -> None:
     root, _, _ = garden
     assert await ids(root, depth_level=0) == ["house", "shed"]
     assert await ids(root, depth_level=1) == ["floor", "house", "shed"]
@@ -62,7 +62,7 @@ async def test_by_depth_and_children(garden) -> None:
     assert await ids(root, children_max=0) == ["room1", "room2", "shed"]
 
 
-async def test_by_tags_and_source(garden) -> None:
+async def test_by_tags_and_source(garden, autojump_clock) -> None:
     root, _, _ = garden
     assert await ids(root, tags=("warm",)) == ["room1", "room2"]
     assert await ids(root, tags=("kind:", "warm")) == ["room1", "room2"]
@@ -71,12 +71,12 @@ async def test_by_tags_and_source(garden) -> None:
     assert len(await ids(root)) == 5
 
 
-async def test_filters_add_up(garden) -> None:
+async def test_filters_add_up(garden, autojump_clock) -> None:
     root, a, _ = garden
     assert await ids(root, peer_id=a.peer_id, tags=("kind:",), children_max=0, id_partial="1") == ["room1"]
 
 
-async def test_listing_while_not_joined_shows_what_was_known_as_stale(garden) -> None:
+async def test_listing_while_not_joined_shows_what_was_known_as_stale(garden, autojump_clock) -> None:
     root, _, _ = garden
     await root.leave()
     machines = await root.list_machines()

@@ -18,7 +18,7 @@ def said(topic) -> dict[str, int]:
     return dict(topic.peers[topic.peer_id].messages_out)
 
 
-async def test_a_silent_peer_publishes_nothing_and_still_sees_everything(village, knows) -> None:
+async def test_a_silent_peer_publishes_nothing_and_still_sees_everything(village, autojump_clock, knows) -> None:
     async with village.topic("a", village.lamp("kitchen")) as a:
         await a.machine.when("Joined")
         b = village.topic("b", village.lamp("hall"), to=a.addresses, settings=TopicSettings(silent=True))
@@ -33,7 +33,7 @@ async def test_a_silent_peer_publishes_nothing_and_still_sees_everything(village
     assert said(b) == {}, "not even a bye"
 
 
-async def test_an_observer_says_only_what_it_must(village, knows) -> None:
+async def test_an_observer_says_only_what_it_must(village, autojump_clock, knows) -> None:
     async with village.topic("a", village.lamp("kitchen")) as a:
         await a.machine.when("Joined")
         async with village.topic("b", to=a.addresses) as b:
@@ -43,7 +43,7 @@ async def test_an_observer_says_only_what_it_must(village, knows) -> None:
         assert "bye" not in said(b)
 
 
-async def test_two_idle_participants_stay_calm(village, knows) -> None:
+async def test_two_idle_participants_stay_calm(village, autojump_clock, knows) -> None:
     async with village.topic("a", village.lamp("kitchen")) as a:
         await a.machine.when("Joined")
         async with village.topic("b", village.lamp("hall"), to=a.addresses) as b:
@@ -53,7 +53,7 @@ async def test_two_idle_participants_stay_calm(village, knows) -> None:
             assert sum(said(b).values()) - before <= 11, "signs of life only"
 
 
-async def test_a_peer_that_changes_all_the_time_keeps_its_budget(village, knows) -> None:
+async def test_a_peer_that_changes_all_the_time_keeps_its_budget(village, autojump_clock, knows) -> None:
     settings = TopicSettings(budget_own=10, budget_window_s=5)
     async with village.topic("a", village.lamp("kitchen"), settings=settings) as a:
         await a.machine.when("Joined")
@@ -69,7 +69,7 @@ async def test_a_peer_that_changes_all_the_time_keeps_its_budget(village, knows)
             await remote.when_time(["Blink"], [a.exposed[0].tick("Blink")])
 
 
-async def test_who_asks_again_and_again_is_answered_ever_more_rarely_and_told_of(village, knows) -> None:
+async def test_who_asks_again_and_again_is_answered_ever_more_rarely_and_told_of(village, autojump_clock, knows) -> None:
     async with village.topic("a", village.lamp("kitchen")) as a:
         await a.machine.when("Joined")
         notices = []
@@ -87,7 +87,7 @@ async def test_who_asks_again_and_again_is_answered_ever_more_rarely_and_told_of
             assert a.peers[deaf.peer_id].asked_again > 50
 
 
-async def test_both_requests_are_answered(village, knows) -> None:
+async def test_both_requests_are_answered(village, autojump_clock, knows) -> None:
     async with village.topic("a", village.lamp("kitchen")) as a:
         await a.machine.when("Joined")
         async with village.topic("b", to=a.addresses) as b:
@@ -101,7 +101,7 @@ async def test_both_requests_are_answered(village, knows) -> None:
                 assert said(a).get(answer, 0) == before + 1
 
 
-async def test_an_absent_peers_machines_are_told_by_those_who_know_them(village, knows) -> None:
+async def test_an_absent_peers_machines_are_told_by_those_who_know_them(village, autojump_clock, knows) -> None:
     async with village.topic("root") as root:
         await root.machine.when("Joined")
         async with village.topic("a", village.lamp("kitchen"), to=root.addresses) as a:
@@ -116,7 +116,7 @@ async def test_an_absent_peers_machines_are_told_by_those_who_know_them(village,
                 await village.until(lambda: remote.source == "first-hand")
 
 
-async def test_everything_said_can_be_read_by_a_go_peer(village, knows) -> None:
+async def test_everything_said_can_be_read_by_a_go_peer(village, autojump_clock, knows) -> None:
     heard = []
     async with village.topic("a", village.lamp("kitchen")) as a:
         await a.machine.when("Joined")

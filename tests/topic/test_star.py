@@ -28,7 +28,7 @@ def all_know_all(topics: list, peers: int, machines: int) -> bool:
 
 
 @pytest.mark.parametrize("apart_s", [0.0, 0.3])
-async def test_twenty_peers_with_three_machines_each_list_all(village, apart_s) -> None:
+async def test_twenty_peers_with_three_machines_each_list_all(village, autojump_clock, apart_s) -> None:
     async with AsyncExitStack() as stack:
         topics = await star(village, stack, 20, 3, apart_s)
         took = await village.until(lambda: all_know_all(topics, 20, 3))
@@ -37,7 +37,7 @@ async def test_twenty_peers_with_three_machines_each_list_all(village, apart_s) 
         assert sent < 400, "no flood"
 
 
-async def test_a_change_is_known_everywhere_within_a_second(village) -> None:
+async def test_a_change_is_known_everywhere_within_a_second(village, autojump_clock) -> None:
     async with AsyncExitStack() as stack:
         topics = await star(village, stack, 20, 3)
         await village.until(lambda: all_know_all(topics, 20, 3))
@@ -54,7 +54,7 @@ async def test_a_change_is_known_everywhere_within_a_second(village) -> None:
         assert trio.current_time() - start < 0.2
 
 
-async def test_in_the_end_everybody_has_everything_first_hand(village) -> None:
+async def test_in_the_end_everybody_has_everything_first_hand(village, autojump_clock) -> None:
     async with AsyncExitStack() as stack:
         topics = await star(village, stack, 8, 2)
         await village.until(lambda: all_know_all(topics, 8, 2))

@@ -11,7 +11,7 @@ from ampubsub.topic import ClockChanged, MachineExposed, Source
 pytestmark = pytest.mark.trio
 
 
-async def test_each_lists_the_others_machine_and_follows_it(village, knows) -> None:
+async def test_each_lists_the_others_machine_and_follows_it(village, autojump_clock, knows) -> None:
     kitchen, hall = village.lamp("kitchen", tags=["floor:1"]), village.lamp("hall")
     async with village.topic("a", kitchen) as a:
         await a.machine.when("Joined")
@@ -32,7 +32,7 @@ async def test_each_lists_the_others_machine_and_follows_it(village, knows) -> N
             await back.when("Power")
 
 
-async def test_a_change_on_an_idle_topic_arrives_within_a_moment(village, knows) -> None:
+async def test_a_change_on_an_idle_topic_arrives_within_a_moment(village, autojump_clock, knows) -> None:
     kitchen = village.lamp("kitchen")
     async with village.topic("a", kitchen) as a:
         await a.machine.when("Joined")
@@ -46,7 +46,7 @@ async def test_a_change_on_an_idle_topic_arrives_within_a_moment(village, knows)
             assert trio.current_time() - start < 0.05 + 0.05, "50 ms, and the way"
 
 
-async def test_a_burst_is_merged_into_few_messages_and_the_latest_clock_wins(village, knows) -> None:
+async def test_a_burst_is_merged_into_few_messages_and_the_latest_clock_wins(village, autojump_clock, knows) -> None:
     kitchen = village.lamp("kitchen")
     async with village.topic("a", kitchen) as a:
         await a.machine.when("Joined")
@@ -61,7 +61,7 @@ async def test_a_burst_is_merged_into_few_messages_and_the_latest_clock_wins(vil
             assert a.peers[a.peer_id].messages_out["updates"] - before <= 8
 
 
-async def test_a_replica_can_be_checked_but_not_changed(village, knows) -> None:
+async def test_a_replica_can_be_checked_but_not_changed(village, autojump_clock, knows) -> None:
     kitchen = village.lamp("kitchen")
     async with village.topic("a", kitchen) as a:
         await a.machine.when("Joined")
@@ -76,7 +76,7 @@ async def test_a_replica_can_be_checked_but_not_changed(village, knows) -> None:
             assert remote.parent_id == b.machine.id
 
 
-async def test_what_happens_is_told_to_watchers_in_order(village, knows) -> None:
+async def test_what_happens_is_told_to_watchers_in_order(village, autojump_clock, knows) -> None:
     kitchen = village.lamp("kitchen")
     async with village.topic("a", kitchen) as a:
         await a.machine.when("Joined")
@@ -95,7 +95,7 @@ async def test_what_happens_is_told_to_watchers_in_order(village, knows) -> None
             assert moved.teller == a.peer_id
 
 
-async def test_a_watcher_that_fails_harms_nobody(village, knows, caplog) -> None:
+async def test_a_watcher_that_fails_harms_nobody(village, autojump_clock, knows, caplog) -> None:
     kitchen = village.lamp("kitchen")
     async with village.topic("a", kitchen) as a:
         await a.machine.when("Joined")

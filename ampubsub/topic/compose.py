@@ -27,9 +27,17 @@ def describe(core: Core, peer_id: str) -> dict[int, Info]:
 
 def gossip_about(core: Core, amount: int) -> dict[str, dict[int, int]]:
     """Tick sums of up to `amount` random peers that we know."""
-    known = [peer for peer in core.registry.known_peers() if peer.machines and peer.status is not PeerStatus.STALE]
+    known = [
+        peer for peer in core.registry.known_peers() if peer.machines and peer.status is not PeerStatus.STALE
+    ]
     chosen = known if len(known) <= amount else core.random.sample(known, amount)
     return {peer.peer_id: core.registry.sums(peer) for peer in chosen}
+
+
+def known_to_few(core: Core) -> bool:
+    """Do we know peers that a newcomer may not have heard of?"""
+    known = core.registry.known_peers()
+    return bool(core.newcomers) and any(p.machines and p.peer_id not in core.newcomers for p in known)
 
 
 def split_info(
@@ -60,7 +68,9 @@ def split_info(
             part[peer_id][index] = info
             size += bytes_needed
     if part:
-        yield MsgInfo(peer_info=part, peer_gossips=gossips if first else _with_own(core, gossips, part, first))
+        yield MsgInfo(
+            peer_info=part, peer_gossips=gossips if first else _with_own(core, gossips, part, first)
+        )
 
 
 def _with_own(

@@ -26,6 +26,7 @@ from ampubsub.topic.peers import Key
 from ampubsub.topic.registry import Registry
 from ampubsub.topic.settings import TopicSettings
 from ampubsub.transport.interface import MessageReceived
+from ampubsub.wire import Limits
 
 
 class Core:
@@ -54,6 +55,14 @@ class Core:
         self.connect = tuple(connect)
         self.peer_name = peer_name
         self.random = random
+        self.limits = Limits(
+            message_bytes=settings.max_message_bytes,
+            peers=settings.max_peers,
+            machines=settings.max_machines_per_peer,
+            states=settings.max_states,
+            name_bytes=4 * settings.max_name_chars,
+            tag_bytes=4 * settings.max_name_chars,
+        )
         self.emit = publish_event
         self.registry = Registry(host.peer_id, settings, publish_event)
         self.replicas: dict[Key, NetworkMachine] = {}
@@ -109,7 +118,6 @@ class Core:
         """Seconds on trio's clock."""
         return trio.current_time()
 
-    @property
     def connections(self) -> int:
         """How many peers are connected to us."""
         return len(self.host.transport.connected_peers()) if self.host.is_open else 0
@@ -181,7 +189,10 @@ class Core:
 
     async def wait_for_budget(self) -> None:
         """Wait until the next message may go."""
-        while (wait := self.budget.wait(self.now(), 1 + len(self.registry.peers))) > 0:
+        while True:
+            wait = self.budget.wait(self.now(), 1 + len(self.registry.peers))
+            if wait <= 0:
+                return
             await trio.sleep(wait)
 
     def remember_named(self, sums: Mapping[str, Mapping[int, int]]) -> None:

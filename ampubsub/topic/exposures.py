@@ -80,7 +80,7 @@ class Exposures:
 
     def take_dirty(self) -> dict[int, tuple[int, ...]]:
         """The clocks of machines that changed; they count as told."""
-        clocks = {index: self.machines[index].time() for index in sorted(self.dirty)}
+        clocks: dict[int, tuple[int, ...]] = {i: self.machines[i].time() for i in sorted(self.dirty)}
         self.dirty.clear()
         return clocks
 

@@ -20,7 +20,7 @@ class ListFilters:
     id_exact: str = ""
     """The id."""
     id_partial: str = ""
-    """A part of the id."""
+    """A part of the id (not of the random end of a replica's id)."""
     id_regexp: str | re.Pattern[str] = ""
     """A regular expression found in the id."""
     parent: str = ""
@@ -61,7 +61,7 @@ def _matches(
         return False
     if filters.id_exact and filters.id_exact not in ids:
         return False
-    if filters.id_partial and not any(filters.id_partial in name for name in ids):
+    if filters.id_partial and filters.id_partial not in f"ps-{machine.remote_id}":
         return False
     if pattern is not None and not any(pattern.search(name) for name in ids):
         return False

@@ -16,7 +16,7 @@ follows from it. Theory of operation:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from ampubsub.machine import Time
 from ampubsub.topic.events import (

@@ -40,9 +40,8 @@ class Replicas:
                 self._make(event.key)
         elif isinstance(event, MachineReplaced):
             self._replace(event)
-        elif isinstance(event, MachineGone):
-            if (replica := self._core.replicas.pop(event.key, None)) is not None:
-                replica.end(event.reason)
+        elif isinstance(event, MachineGone) and event.key in self._core.replicas:
+            self._core.replicas.pop(event.key).end(event.reason)
 
     def end(self, reason: str) -> None:
         """End all: nobody will tell them anything any longer."""
@@ -76,9 +75,9 @@ class Replicas:
         if machine is None or replica is None:
             return
         info = machine.info
-        if replica.remote_id == info.id and replica.state_names == tuple(info.states or ()):
-            if replica.schema == info.schema:
-                replica.restart(machine.clock, machine.source, core.now())
-                return
+        same = replica.state_names == tuple(info.states or ()) and replica.schema == info.schema
+        if same and replica.remote_id == info.id:
+            replica.restart(machine.clock, machine.source, core.now())
+            return
         core.replicas.pop(event.key).end(event.reason)
         self._make(event.key)

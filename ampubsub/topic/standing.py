@@ -51,5 +51,5 @@ class PeersView(Mapping[str, PeerInfo]):
             introduced_by=peer.introduced_by,
             messages_in=MappingProxyType(dict(peer.messages_in)),
             dropped=MappingProxyType(dict(peer.dropped)),
-            asked_again=self._core.told.again[peer.peer_id] if peer.peer_id in self._core.told.again else 0,
+            asked_again=self._core.told.again.get(peer.peer_id, 0),
         )

@@ -14,7 +14,8 @@ from typing import Self
 import trio
 
 from ampubsub import wire
-from ampubsub.machine import LogLevel, Machine, MachineView, Options, Result, Waiter
+from ampubsub.machine import LogLevel, Machine, Options, Result, Waiter
+from ampubsub.remote import NetworkMachine
 from ampubsub.states import TOPIC_GROUPS, TOPIC_SCHEMA, TOPIC_STATES
 from ampubsub.topic.arguments import log_arguments
 from ampubsub.topic.core import Core
@@ -33,7 +34,6 @@ from ampubsub.topic.peers import PeerInfo
 from ampubsub.topic.replicas import Replicas
 from ampubsub.topic.settings import TopicSettings
 from ampubsub.topic.standing import PeersView
-from ampubsub.remote import NetworkMachine
 from ampubsub.transport.interface import Transport
 
 LOG_VARIABLE = "AM_PUBSUB_LOG"
@@ -81,7 +81,7 @@ class Topic:
         settings: TopicSettings | None = None,
         transport: Transport | None = None,
         host: Host | None = None,
-        parent: MachineView | None = None,
+        parent: Machine | None = None,
         peer_name: str = "",
         peer_names: Mapping[str, str] | None = None,
         suffix: str = "",
@@ -174,7 +174,7 @@ class Topic:
             with trio.move_on_after(core.settings.handler_timeout_s):
                 while core.outbox:
                     await core.outbox_sent.wait()
-            if core.connections:
+            if core.connections():
                 await trio.sleep(core.settings.bye_linger_s)
         self._core.drop("Joined", "Joining")
 
@@ -242,7 +242,9 @@ class Topic:
         """
         core = self._core
         if machine is self.machine or (core.metrics and machine is core.metrics.machine):
-            raise ExposeError(f"machine {machine.id!r} changes with each message: it cannot be told of by its own topic")
+            raise ExposeError(
+                f"machine {machine.id!r} changes with each message: it cannot be told of by its own topic"
+            )
         index = core.exposures.add(machine)
         self._publish(MachineExposed((core.peer_id, index), machine.id, Source.LOCAL))
         if self.machine.is_("Joined") and not core.settings.silent:
@@ -371,9 +373,9 @@ _HANDLERS = (LifeHandlers, MessageHandlers, DiscoveryHandlers, SyncHandlers, Que
 def _topic_machine(
     machine_id: str,
     name: str,
-    handlers: list[object],
+    handlers: Sequence[object],
     settings: TopicSettings,
-    parent: MachineView | None,
+    parent: Machine | None,
 ) -> Machine:
     return Machine(
         TOPIC_SCHEMA,

@@ -62,13 +62,18 @@ async def test_every_step_may_be_said_twice_and_begun_again(village, autojump_cl
 async def test_cancelling_whatever_it_does_leaves_nothing_behind(village, autojump_clock) -> None:
     for steps in range(0, 12):
         with trio.move_on_after(steps * 0.004):
-            async with village.topic("a") as a, village.topic("b", to=a.addresses or ("/memory/a/p2p/nobody",)):
+            async with (
+                village.topic("a") as a,
+                village.topic("b", to=a.addresses or ("/memory/a/p2p/nobody",)),
+            ):
                 await trio.sleep_forever()
     assert all(topic.machine.is_disposed for topic in village.topics)
     assert trio.lowlevel.current_statistics().tasks_living <= 4
 
 
-async def test_an_address_nobody_answers_at_is_told_with_its_reason_and_dialled_again(village, autojump_clock, knows) -> None:
+async def test_an_address_nobody_answers_at_is_told_with_its_reason_and_dialled_again(
+    village, autojump_clock, knows
+) -> None:
     a = village.topic("a", village.lamp("kitchen"))
     seen = []
     address = f"/memory/a/p2p/{a.peer_id}"
@@ -85,7 +90,9 @@ async def test_an_address_nobody_answers_at_is_told_with_its_reason_and_dialled_
             await village.until(lambda: knows(b, "kitchen"))
 
 
-async def test_losing_the_last_connection_is_a_state_and_so_is_getting_it_back(village, autojump_clock, knows) -> None:
+async def test_losing_the_last_connection_is_a_state_and_so_is_getting_it_back(
+    village, autojump_clock, knows
+) -> None:
     a = village.topic("a", village.lamp("kitchen"))
     async with village.topic("b", to=(f"/memory/a/p2p/{a.peer_id}",)) as b:
         async with a:
@@ -141,7 +148,9 @@ async def test_a_peer_that_offers_nothing_is_waited_for_within_patience(village,
     async with village.topic("a", settings=TopicSettings(join_when_connected=False)) as a:
         await a.machine.when("Connected")
         start = trio.current_time()
-        assert await discover_topics(a.addresses, transport=village.network.transport("b"), patience_s=3) == {}
+        assert (
+            await discover_topics(a.addresses, transport=village.network.transport("b"), patience_s=3) == {}
+        )
         assert 3 <= trio.current_time() - start < 4
 
 

@@ -27,7 +27,9 @@ SETTINGS = TopicSettings()
 
 def door(*clock: int, id: str = "door", states: tuple[str, ...] = ("Exception", "Open", "Locked")) -> Info:
     schema = {name: State() for name in states}
-    return Info(id=id, schema=schema, states=states, mtime=Time(clock or [0] * len(states)), tags=(), parent="")
+    return Info(
+        id=id, schema=schema, states=states, mtime=Time(clock or [0] * len(states)), tags=(), parent=""
+    )
 
 
 class Ground:
@@ -49,7 +51,7 @@ class Ground:
     def of(self, kind: type) -> list[TopicEvent]:
         return [event for event in self.events if isinstance(event, kind)]
 
-    def door(self, peer: str = "owner", index: int = 0):  # noqa: ANN201
+    def door(self, peer: str = "owner", index: int = 0):
         machine = self.registry.machine((peer, index))
         assert machine is not None
         return machine
@@ -113,7 +115,9 @@ def test_an_older_message_is_old_news_not_a_restart() -> None:
     ground = Ground()
     ground.says("owner", 10).info("owner", {0: door(0, 7, 2)})
     assert not ground.says("owner", 9).clock(ground.door(), (0, 6, 2))
-    assert not ground.says("owner", 8).clock(ground.door(), (0, 90, 2)), "nor is it believed from before a restart"
+    assert not ground.says("owner", 8).clock(ground.door(), (0, 90, 2)), (
+        "nor is it believed from before a restart"
+    )
     assert ground.door().clock == (0, 7, 2)
     assert ground.of(MachineReplaced) == []
 
@@ -242,7 +246,9 @@ def test_a_peer_without_connection_lives_by_what_it_says() -> None:
 
 
 def test_one_liar_cannot_fill_the_registry() -> None:
-    settings = replace(SETTINGS, max_peers=20, max_peers_per_teller=5, max_machines_per_peer=3, max_machines=8)
+    settings = replace(
+        SETTINGS, max_peers=20, max_peers_per_teller=5, max_machines_per_peer=3, max_machines=8
+    )
     ground = Ground(settings)
     liar = ground.says("liar")
     for number in range(100):

@@ -16,15 +16,15 @@ async def star(village, stack: AsyncExitStack, peers: int, machines: int, apart_
     topics = [root]
     for number in range(peers - 1):
         exposed = [village.lamp(f"m{number}-{index}") for index in range(machines)]
-        topics.append(await stack.enter_async_context(village.topic(f"p{number}", *exposed, to=root.addresses)))
+        topics.append(
+            await stack.enter_async_context(village.topic(f"p{number}", *exposed, to=root.addresses))
+        )
         await trio.sleep(apart_s)
     return topics
 
 
 def all_know_all(topics: list, peers: int, machines: int) -> bool:
-    return all(
-        len(topic.network_machines) == (peers - 1) * machines - len(topic.exposed) for topic in topics
-    )
+    return all(len(topic.network_machines) == (peers - 1) * machines - len(topic.exposed) for topic in topics)
 
 
 @pytest.mark.parametrize("apart_s", [0.0, 0.3])

@@ -46,7 +46,9 @@ async def test_a_change_on_an_idle_topic_arrives_within_a_moment(village, autoju
             assert trio.current_time() - start < 0.05 + 0.05, "50 ms, and the way"
 
 
-async def test_a_burst_is_merged_into_few_messages_and_the_latest_clock_wins(village, autojump_clock, knows) -> None:
+async def test_a_burst_is_merged_into_few_messages_and_the_latest_clock_wins(
+    village, autojump_clock, knows
+) -> None:
     kitchen = village.lamp("kitchen")
     async with village.topic("a", kitchen) as a:
         await a.machine.when("Joined")

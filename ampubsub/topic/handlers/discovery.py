@@ -6,7 +6,7 @@ import trio
 
 from ampubsub import wire
 from ampubsub.machine import Event
-from ampubsub.topic.compose import describe, gossip_about, split_info
+from ampubsub.topic.compose import describe, gossip_about, known_to_few, split_info
 from ampubsub.topic.core import Core
 from ampubsub.topic.events import PeerStatus
 from ampubsub.topic.news import News
@@ -37,7 +37,7 @@ class DiscoveryHandlers:
             core.info_due.add(core.peer_id, core.now() + delay)
             core.hurry()
             core.ensure("SendInfo", event=event)
-        elif any(peer.machines for peer in core.registry.known_peers()):
+        elif known_to_few(core):
             core.ensure("SendGossips", event=event, delay=2 * delay)
 
     def PeerLeftEnter(self, event: Event) -> bool:
@@ -86,10 +86,6 @@ class DiscoveryHandlers:
         for peer_id in event.args["gossips"]:
             self.core.metric("Gossip", peer_id)
         self._ask(event)
-
-    def MissPeersByGossipExit(self, event: Event) -> bool:
-        """It stays while peers are missing."""
-        return not self.core.registry.missing.peers
 
     def _ask(self, event: Event) -> None:
         core = self.core

@@ -100,7 +100,7 @@ class LifeHandlers:
         core = self.core
         core.connections_changed.set()
         core.connections_changed = trio.Event()
-        if core.connections < core.settings.connections_to_ready:
+        if core.connections() < core.settings.connections_to_ready:
             core.drop("Ready")
 
     # -- connecting
@@ -116,7 +116,7 @@ class LifeHandlers:
         wait = settings.redial_first_s
         while True:
             failures = await self._dial(core.connect)
-            if core.connections:
+            if core.connections():
                 for text in failures.values():
                     core.notice("warning", text)
                 core.add("Connected", event=event, rejoin=rejoin)
@@ -124,7 +124,7 @@ class LifeHandlers:
             text = "; ".join(failures.values()) or "nobody is connected"
             core.machine.add_err_state("ErrConnecting", ConnectError(text), event=event)
             with trio.move_on_after(wait):
-                while not core.connections:
+                while not core.connections():
                     await core.connections_changed.wait()
             wait = min(2 * wait, settings.redial_max_s)
 
@@ -154,7 +154,7 @@ class LifeHandlers:
             core.machine.remove("ErrConnecting", "Exception", event=event)
         if event.args.get(REJOIN):
             core.add("Joining", event=event)
-        while not core.connect or core.connections:
+        while not core.connect or core.connections():
             await core.connections_changed.wait()
         core.notice("warning", "no connection is left; dialling again")
         core.add("Connecting", event=event, rejoin=core.machine.any("Joined", "Joining"))
@@ -187,7 +187,8 @@ class LifeHandlers:
                     core.info_due.add(core.peer_id, core.now() + delay)
                     core.ensure("SendInfo", event=event)
         finally:
-            with trio.move_on_after(core.settings.handler_timeout_s, shield=True):
+            with trio.move_on_after(core.settings.handler_timeout_s) as scope:
+                scope.shield = True
                 await core.host.transport.leave(core.name)
 
     def JoinedEnd(self, event: Event) -> None:
@@ -232,7 +233,7 @@ class LifeHandlers:
 
     def ReadyEnter(self, event: Event) -> bool:
         """Enough connections."""
-        return self.core.connections >= self.core.settings.connections_to_ready
+        return self.core.connections() >= self.core.settings.connections_to_ready
 
     def HeartbeatState(self, event: Event) -> None:
         """Let peers grow old, see what is missing, and delegate the work."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ampubsub import wire
 from ampubsub.machine import Event
 from ampubsub.topic.core import Core
@@ -9,7 +11,7 @@ from ampubsub.topic.news import News
 from ampubsub.topic.peers import RemotePeer
 from ampubsub.transport.interface import MessageReceived
 
-_NOT_A_MESSAGE = "not-a-message"
+_NOT_A_MESSAGE = "generic"
 
 
 class MessageHandlers:
@@ -40,7 +42,7 @@ class MessageHandlers:
             core.registry.drop(author, "oversize")
             return
         try:
-            message = wire.decode(received.data)
+            message = wire.decode(received.data, core.limits)
         except wire.WireError as error:
             self._unreadable(received, error, event)
             return
@@ -63,14 +65,21 @@ class MessageHandlers:
         if isinstance(message, wire.MsgInfo):
             self._others_told(message, author)
             news = News(core.registry, author, sequence, core.now())
-            core.add("MsgInfo", event=event, peer_id=author, message=message, news=news, length=len(message.peer_info or ()))
-            self._hand_on_gossip(message.peer_gossips or {}, peer, news, event)
+            core.add(
+                "MsgInfo",
+                event=event,
+                peer_id=author,
+                message=message,
+                news=news,
+                length=len(message.peer_info or ()),
+            )
+            self._hand_on_gossip(message.peer_gossips, peer, news, event)
         elif isinstance(message, wire.MsgUpdates):
             news = News(core.registry, author, sequence, core.now())
             core.add("MsgUpdates", event=event, peer_id=author, message=message, news=news)
         elif isinstance(message, wire.MsgGossip):
             news = News(core.registry, author, sequence, core.now())
-            self._hand_on_gossip(message.peer_gossips or {}, peer, news, event)
+            self._hand_on_gossip(message.peer_gossips, peer, news, event)
         elif isinstance(message, wire.MsgReqInfo):
             core.registry.missing.peers.asked(message.peer_ids or (), core.now())
             core.add("MsgReqInfo", event=event, peer_id=author, message=message)
@@ -82,9 +91,14 @@ class MessageHandlers:
             core.add("MsgBye", event=event, peer_id=author, message=message, news=news)
 
     def _hand_on_gossip(
-        self, gossips: dict[str, dict[int, int]], peer: RemotePeer, news: News, event: Event
+        self,
+        told: Mapping[str, Mapping[int, int] | None] | None,
+        peer: RemotePeer,
+        news: News,
+        event: Event,
     ) -> None:
         core = self.core
+        gossips = {peer_id: sums or {} for peer_id, sums in (told or {}).items()}
         if not gossips:
             return
         if peer.peer_id in gossips:
@@ -104,7 +118,7 @@ class MessageHandlers:
             for asker in core.info_due.answered(peer_id):
                 core.told.told(asker, peer_id, now)
 
-    def _tells_us_all(self, machines: dict[int, wire.Info | None]) -> bool:
+    def _tells_us_all(self, machines: Mapping[int, wire.Info | None]) -> bool:
         """Does somebody else's description of ourselves say all that we would say?"""
         return all(
             (info := machines.get(index)) is not None and sum(info.mtime or ()) >= total

@@ -6,13 +6,13 @@ import trio
 
 from ampubsub import wire
 from ampubsub.machine import Event
-from ampubsub.topic.compose import gossip_about
+from ampubsub.topic.compose import gossip_about, known_to_few
 from ampubsub.topic.core import Core
 from ampubsub.topic.news import News
 
 
 class SyncHandlers:
-    """MsgUpdates, MissPeersByUpdates, MissUpdatesByGossip, ReqMissingUpdates, MsgReqUpdates, SendUpdates, SendGossips."""
+    """Msg-, Send- and MsgReqUpdates, ReqMissingUpdates, MissUpdatesByGossip, MissPeersByUpdates, SendGossips."""
 
     def __init__(self, core: Core) -> None:
         self.core = core
@@ -58,10 +58,6 @@ class SyncHandlers:
             core.hurry()
             core.ensure("ReqMissingPeers", event=event)
 
-    def MissPeersByUpdatesExit(self, event: Event) -> bool:
-        """It stays while clocks wait for their machine."""
-        return not self.core.registry.missing.early_peers
-
     def MissUpdatesByGossipEnter(self, event: Event) -> bool:
         """Rejected when nobody claims later clocks than ours."""
         news: News = event.args["news"]
@@ -72,10 +68,6 @@ class SyncHandlers:
         news: News = event.args["news"]
         news.note_behind(event.args["gossips"])
         self._ask(event)
-
-    def MissUpdatesByGossipExit(self, event: Event) -> bool:
-        """It stays while updates are missing."""
-        return not self.core.registry.missing.late
 
     def _ask(self, event: Event) -> None:
         core = self.core
@@ -192,7 +184,7 @@ class SyncHandlers:
     def SendGossipsEnter(self, event: Event) -> bool:
         """An observer gossips to newcomers only."""
         core = self.core
-        if core.settings.silent or (core.is_observer and not core.newcomers):
+        if core.settings.silent or (core.is_observer and not known_to_few(core)):
             return False
         return bool(core.registry.peers)
 
@@ -202,6 +194,10 @@ class SyncHandlers:
         delay = event.args.get("delay", core.random.uniform(0, settings.heartbeat_s))
         await trio.sleep(delay)
         await core.wait_for_budget()
+        if core.is_observer and not known_to_few(core):
+            core.newcomers.clear()
+            core.machine.remove("SendGossips")
+            return
         gossips = gossip_about(core, settings.greet_amount if core.newcomers else settings.gossip_amount)
         core.newcomers.clear()
         if not core.is_observer:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, Protocol
 
 from textual.app import App as TextualApp
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
@@ -130,6 +131,10 @@ class App(TextualApp[int]):
             return "terminal"
         return wanted if wanted in self.available_themes else themes.DEFAULT_THEME
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """With `NO_COLOR` no colours at all; Textual itself would still paint greys."""
+        return [NoColor()] if self.no_color else super().get_line_filters()
+
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Roles that a theme leaves out are the dark theme's."""
         return dict(self._defaults)
@@ -192,6 +197,7 @@ class App(TextualApp[int]):
             self.theme = "terminal"
         self._new_paint()
         self.theme_changed_signal.subscribe(self, lambda _: self.on_theme_changed())
+        self.app_resume_signal.subscribe(self, lambda _: self.screen.refresh(layout=True))
         self.set_keymap(self.keys)
         self.history.on_fresh = self.frames.wake
         self.frames.start()
@@ -272,7 +278,7 @@ class App(TextualApp[int]):
         panes = (self.standing, self.machines, self.schema, self.peer, self.log_pane, self.transitions)
         seen = next((pane for pane in panes if _seen(pane)), None)
         if seen is not None:
-            seen.focus()
+            self.screen.set_focus(seen)
 
     # Frames.
 
@@ -383,7 +389,7 @@ class App(TextualApp[int]):
             name = self.middle_shown = "peer" if self.view.machine_key is None else name
         self.pane_shown = name
         self.update_panes()
-        self.query_one(f"#{name}").focus()
+        self.screen.set_focus(self.query_one(f"#{name}"))
         self.call_after_refresh(self.update_panes)
 
     def action_next_pane(self) -> None:
@@ -541,7 +547,7 @@ class App(TextualApp[int]):
     def on_filter_line_closed(self, event: FilterLine.Closed) -> None:
         """Back to the pane."""
         pane = {"machines": self.machines, "states": self.schema}.get(event.pane) or self._records()
-        pane.focus()
+        self.screen.set_focus(pane)
 
     def on_standing_pane_chosen(self, event: StandingPane.Chosen) -> None:
         """Join the topic that was chosen."""

@@ -42,7 +42,7 @@ KEYMAP: tuple[Key, ...] = (
     Key("pane.previous", "shift+tab", "previous_pane", "Previous pane", "Go to the pane before.", "Move"),
     Key(
         "machine.next",
-        "alt+down,ctrl+n",
+        "ctrl+n",
         "machine(1)",
         "Next machine",
         "To the machine below.",
@@ -50,7 +50,7 @@ KEYMAP: tuple[Key, ...] = (
     ),
     Key(
         "machine.previous",
-        "alt+up,ctrl+b",
+        "ctrl+b",
         "machine(-1)",
         "Previous machine",
         "To the machine above.",

@@ -39,7 +39,7 @@ class FilterLine(Horizontal):
     FilterLine { height: 1; display: none; background: $bar; }
     FilterLine Lines { width: auto; min-width: 8; }
     FilterLine Input { width: 1fr; height: 1; border: none; padding: 0; background: $bar; }
-    FilterLine Input:focus { border: none; }
+    FilterLine Input:focus { border: none; background-tint: $bar 0%; }
     """
 
     @dataclass
@@ -77,7 +77,7 @@ class FilterLine(Horizontal):
         with line.prevent(Input.Changed):
             line.value = text
         line.cursor_position = len(text)
-        line.focus()
+        self.screen.set_focus(line)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Narrow after a pause in typing."""

@@ -48,15 +48,15 @@ def signs() -> list[Row]:
         [("  R  ", "grey"), ("Ready is active; S: Start is active", "plain")],
         [("  E  ", "error bold"), ("an error state is active", "plain")],
         [(" |9  ", "active"), ("transitions seen so far", "plain")],
-        [("  order", "own"), ("  your own machine", "plain")],
-        [("  order", "recent"), ("  an error within its last 100 transitions", "plain")],
+        [("  ◆  ", "own"), ("your own machine", "plain")],
+        [(" |9  ", "recent"), ("an error within its last 100 transitions", "plain")],
         *head("States"),
         [("  ├──Name   |2", "inactive"), ("  inactive: its tick is even", "plain")],
         [("  ├─●Name   |3", "active"), ("  active: its tick is odd", "plain")],
         [("  ├─●Name  M|5", "multi"), ("  multi, active", "plain")],
         [("  ├─!ErrIt  |1", "error"), ("  an error, active", "plain")],
         [("            ", "plain"), ("|3", "bold on glow"), ("  glows: it ticked just now", "plain")],
-        [("  ──┤ ├─ ", "grey"), ("      how the lit state relates to others", "plain")],
+        [("  ──┤ ├─ ", "grey"), ("       how the lit state relates to others", "plain")],
         *head("Log and transitions"),
         [("  ▌ ", "executed"), ("executed", "plain")],
         [("  ✗ ", "canceled"), ("canceled", "plain")],
@@ -100,7 +100,7 @@ class HelpScreen(ModalScreen[None]):
 
     DEFAULT_CSS = """
     HelpScreen { align: center middle; background: $background 60%; }
-    HelpScreen Horizontal { width: 90%; max-width: 132; height: 90%; max-height: 60; }
+    HelpScreen Horizontal { width: 90%; max-width: 136; height: 90%; max-height: 60; }
     HelpScreen TextList { width: 1fr; border: solid $frame; }
     HelpScreen TextList:focus { border: double $frame-focused; }
     """

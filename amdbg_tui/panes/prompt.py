@@ -80,7 +80,7 @@ class Prompt(Vertical):
     Prompt #ask { height: 1; background: $bar; }
     Prompt #what { width: auto; min-width: 6; max-width: 50%; }
     Prompt Input { width: 1fr; height: 1; border: none; padding: 0; background: $bar; }
-    Prompt Input:focus { border: none; }
+    Prompt Input:focus { border: none; background-tint: $bar 0%; }
     """
 
     @dataclass
@@ -131,7 +131,7 @@ class Prompt(Vertical):
         self.display = True
         self.line.value = text
         self.line.cursor_position = len(text)
-        self.line.focus()
+        self.screen.set_focus(self.line)
         self._understand()
 
     def close(self) -> None:

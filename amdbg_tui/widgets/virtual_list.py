@@ -330,6 +330,8 @@ class VirtualList(ScrollView, can_focus=True):
         character = event.character
         if not self.searchable or character is None or len(character) != 1:
             return
+        if event.key.startswith(("alt+", "ctrl+")):
+            return
         if event.key == "escape" and self.search:
             self._end_search()
             event.stop()

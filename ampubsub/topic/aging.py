@@ -26,6 +26,7 @@ def expire(registry: Registry, now: float) -> None:
     """Let time pass for all peers."""
     settings = registry.settings
     count = len(registry.peers)
+    registry.judge_late(now)
     for peer in list(registry.peers.values()):
         age = now - peer.since_s
         if peer.status is PeerStatus.GONE:

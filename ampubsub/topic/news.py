@@ -136,10 +136,11 @@ class News:
         registry = self.registry
         if total <= machine.sum or self.author in machine.refuted:
             return False
+        if not machine.is_behind:
+            machine.claimed_s = self.now
         if total > machine.claimed_sum:
-            machine.claimed_sum, machine.claimed_s, machine.claimed_by = total, self.now, self.author
+            machine.claimed_sum, machine.claimed_by = total, self.author
         registry.missing.updates(machine.key[0], self.now)
-        registry.judge(machine, "updates are missing")
         return True
 
     def bye(self, machines: Mapping[int, ByeMachine]) -> None:

@@ -36,6 +36,9 @@ class RemoteMachine:
     claimed_sum: int = 0
     """The largest sum that others claim for it; more than ours means that updates are missing."""
     claimed_s: float = 0.0
+    """When that was claimed first."""
+    late: bool = False
+    """It has been behind for longer than `TopicSettings.behind_grace_s`."""
     claimed_by: str = ""
     refuted: set[str] = field(default_factory=set)
     """Peers whose claim the owner did not confirm; they are not believed again for this machine."""

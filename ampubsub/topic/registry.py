@@ -176,7 +176,7 @@ class Registry:
         machine.info, machine.clock = info, Time(info.mtime or ())
         machine.first_hand, machine.teller, machine.sequence = True, machine.key[0], sequence
         machine.moved_s = machine.news_s = now
-        machine.claimed_sum = 0
+        machine.claimed_sum, machine.late = 0, False
         self._emit(MachineReplaced(machine.key, info.id, reason))
         self.judge(machine, "")
 
@@ -187,6 +187,7 @@ class Registry:
         before, machine.clock = machine.clock, clock
         machine.teller, machine.first_hand, machine.sequence = teller, first_hand, sequence
         machine.news_s = now
+        machine.late = machine.late and machine.is_behind
         if clock != before:
             machine.moved_s = now
         self.judge(machine, "" if first_hand else "said by another peer")
@@ -214,6 +215,15 @@ class Registry:
         if len(peer.retired) > self.settings.max_machines_per_peer:
             peer.retired.pop(next(iter(peer.retired)))
         self._emit(MachineGone(machine.key, machine.info.id, reason))
+
+    def judge_late(self, now: float) -> None:
+        """Machines that have been behind for too long are stale."""
+        for peer_id in list(self.missing.late):
+            peer = self.peers.get(peer_id)
+            for machine in peer.machines.values() if peer else ():
+                if machine.is_behind and now - machine.claimed_s >= self.settings.behind_grace_s:
+                    machine.late = True
+                    self.judge(machine, "updates are missing")
 
     def judge_peer(self, peer: RemotePeer) -> None:
         """The peer's standing changed: so may the trust in its machines."""
@@ -252,7 +262,7 @@ class Registry:
 
     def _source(self, machine: RemoteMachine) -> Source:
         peer = self.peers[machine.key[0]]
-        if peer.status in (PeerStatus.STALE, PeerStatus.GONE) or machine.is_behind:
+        if peer.status in (PeerStatus.STALE, PeerStatus.GONE) or machine.late:
             return Source.STALE
         return Source.FIRST_HAND if machine.first_hand else Source.HEARSAY
 

@@ -93,6 +93,8 @@ class TopicSettings:
     """A stale peer is gone after this (Go: nothing is ever forgotten)."""
     forget_after_s: float = 600.0
     """A peer that is gone is forgotten after this; until then others' talk does not bring it back."""
+    behind_grace_s: float = 1.0
+    """Others may know later clocks than we for this long before a machine counts as stale: news is on its way."""
     reorder_window_s: float = 5.0
     """Without sequence numbers, a lower clock this soon after a higher one is old news, later a restart."""
     promote_after_s: float = 4.0

@@ -27,7 +27,7 @@ from ampubsub.transport.interface import MessageReceived, TransportError
 from ampubsub.transport.libp2p.events import EventQueue
 from ampubsub.transport.libp2p.frames import FrameReader, FrameTooLargeError, framed
 from ampubsub.transport.libp2p.identity import Identity
-from ampubsub.transport.libp2p.messages import Message, Signer, author_of, refusal
+from ampubsub.transport.libp2p.messages import Message, Signer, author_of, refusal, sequence_of
 from ampubsub.transport.libp2p.plan import Applier, Parts
 from ampubsub.transport.libp2p.seen import SeenMessages
 from ampubsub.transport.libp2p.workarounds import gossipsub, pubsub, swarm
@@ -222,7 +222,7 @@ class Gossip:
         if message.from_id == self._signer.author:
             return
         author = author_of(message.from_id)
-        self._events.put(MessageReceived(topic, author, message.data, str(peer)))
+        self._events.put(MessageReceived(topic, author, message.data, str(peer), sequence_of(message.seqno)))
         targets = set(self._router.mesh.get(topic, ()))
         targets.discard(peer)
         targets.discard(ID(message.from_id))

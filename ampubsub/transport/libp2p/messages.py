@@ -16,6 +16,11 @@ from ampubsub.transport.libp2p.workarounds.pubsub import first_sequence_number
 
 Message = rpc_pb2.Message
 _PREFIX = b"libp2p-pubsub:"
+_COUNTED_FROM_TIME = (
+    (1_500_000_000, 4_000_000_000),
+    (1_500_000_000_000_000_000, 4_000_000_000_000_000_000),
+)
+"""Sequence numbers that begin with the time, in seconds or nanoseconds."""
 
 
 class Signer:
@@ -33,6 +38,15 @@ class Signer:
         )
         message.signature = self._key.sign(_PREFIX + message.SerializeToString()).signature
         return message
+
+
+def sequence_of(seqno: bytes) -> int:
+    """The author's sequence number when it is counted up from the time, as Go and Python peers do; else 0.
+
+    Random numbers (as JavaScript peers use) say nothing about the order of messages.
+    """
+    number = int.from_bytes(seqno, "big")
+    return number if any(low <= number <= high for low, high in _COUNTED_FROM_TIME) else 0
 
 
 def refusal(message: Message) -> str:

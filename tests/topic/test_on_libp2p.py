@@ -7,7 +7,7 @@ import trio
 
 from ampubsub import Host, ListFilters, Machine, State, Topic
 from ampubsub.topic import Source, StartError
-from ampubsub.transport.libp2p import Libp2pTransport
+from ampubsub.transport.libp2p import Libp2pTransport, TransportSettings
 from ampubsub.transport.libp2p.messages import sequence_of
 
 LOOPBACK = ["/ip4/127.0.0.1/udp/0/quic-v1"]
@@ -67,7 +67,8 @@ async def test_a_port_in_use_is_an_error_in_words() -> None:
 
 async def test_an_address_where_nobody_listens_is_told_with_its_reason() -> None:
     nobody = f"/ip4/127.0.0.1/udp/9/quic-v1/p2p/{Libp2pTransport().peer_id}"
-    async with Topic("home", connect=[nobody]) as lonely:
+    quick = Libp2pTransport(TransportSettings(dial_timeout_s=1))
+    async with Topic("home", connect=[nobody], transport=quick) as lonely:
         with trio.fail_after(60):
             await lonely.machine.when("ErrConnecting")
         assert nobody in str(lonely.machine.err)

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ampubsub.machine.errors import SchemaError
+from ampubsub.machine.plans import PlanGraph
 from ampubsub.machine.relations import Relations
 from ampubsub.machine.schema import Schema, State
 
 EXCEPTION = "Exception"
 _KEEP = 256
 """How many blueprints are remembered for machines to come."""
+_KEEP_ORDERS = 16
+"""How many index orders of one schema."""
 
 
 def _without_first(items: Sequence[str], item: str) -> tuple[str, ...]:
@@ -62,7 +65,7 @@ def parse_schema(schema: Schema) -> tuple[dict[str, State], list[str]]:
 class Blueprint:
     """A parsed schema with its index order and relations. Never changes."""
 
-    __slots__ = ("conflicts", "names", "relations", "schema")
+    __slots__ = ("_reordered", "conflicts", "graph", "index", "names", "relations", "schema")
 
     def __init__(
         self, schema: Mapping[str, State], names: Sequence[str], conflicts: Sequence[str] = ()
@@ -70,11 +73,23 @@ class Blueprint:
         self.schema = dict(schema)
         self.names = tuple(names)
         self.conflicts = tuple(conflicts)
+        self.index = {name: i for i, name in enumerate(self.names)}
         self.relations = Relations(self.schema, self.names)
+        self.graph = PlanGraph(self.relations, self.index)
+        """Plans of machines that never had handlers; they differ in nothing but their clocks."""
+        self._reordered: dict[tuple[str, ...], Blueprint] = {}
 
     def with_names(self, names: Sequence[str]) -> Blueprint:
         """The same schema in another index order."""
-        return self if tuple(names) == self.names else Blueprint(self.schema, names, self.conflicts)
+        order = tuple(names)
+        if order == self.names:
+            return self
+        found = self._reordered.get(order)
+        if found is None:
+            if len(self._reordered) >= _KEEP_ORDERS:
+                self._reordered.clear()
+            found = self._reordered[order] = Blueprint(self.schema, order, self.conflicts)
+        return found
 
 
 _remembered: OrderedDict[tuple[object, ...], Blueprint] = OrderedDict()

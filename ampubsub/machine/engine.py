@@ -31,7 +31,7 @@ from ampubsub.machine.queue import QueueView
 from ampubsub.machine.relations import Findings
 from ampubsub.machine.result import MutationKind, Result
 from ampubsub.machine.steps import Step, StepKind
-from ampubsub.machine.transition import Event, Transition
+from ampubsub.machine.transition import Event, Transition, guess_time
 from ampubsub.machine.view import EXCEPTION
 
 ADD, REMOVE = MutationKind.ADD, MutationKind.REMOVE
@@ -66,18 +66,7 @@ class Engine(QueueView):
         self._processing = True
         try:
             while self._queue:
-                mutation = self._queue.popleft()
-                if mutation.queue_tick:
-                    self._pending -= 1
-                    self._queue_tick += 1
-                if mutation.context is not None and mutation.context.done:
-                    result = EXECUTED
-                elif mutation.eval is not None:
-                    self.log_line(1, f"[exter] eval: {mutation.eval_source}")
-                    mutation.eval()
-                    continue
-                else:
-                    result = self._run(mutation)
+                result = self._run_next()
                 if first is None:
                     first = result
         finally:
@@ -85,6 +74,20 @@ class Engine(QueueView):
             self._processing = False
         self._queue_over()
         return CANCELED if first is None else first
+
+    def _run_next(self) -> Result | None:
+        """Carry out the first mutation of the queue; None for an eval, which has no result."""
+        mutation = self._queue.popleft()
+        if mutation.queue_tick:
+            self._pending -= 1
+            self._queue_tick += 1
+        if mutation.context is not None and mutation.context.done:
+            return EXECUTED
+        if mutation.eval is not None:
+            self.log_line(1, f"[exter] eval: {mutation.eval_source}")
+            mutation.eval()
+            return None
+        return self._run(mutation)
 
     def _queue_over(self) -> None:
         for hook in self.tracers.queue_end:
@@ -107,7 +110,7 @@ class Engine(QueueView):
         self._transition_count += 1
         transition.number = self._transition_count
         if not mutation.check:
-            transition.time_after = self._guess_time(mutation)
+            transition.time_after = guess_time(mutation.kind, mutation.called, self._clock, self._blueprint)
         self._transition = transition
         for hook in self.tracers.transition_init:
             hook(transition)
@@ -186,19 +189,6 @@ class Engine(QueueView):
 
     def _recording(self, mutation: Mutation) -> bool:
         return self.options.record_steps and (not mutation.check or self.options.record_check_steps)
-
-    def _guess_time(self, mutation: Mutation) -> Time:
-        clock = list(self._clock)
-        for name in mutation.called:
-            position = self._index.get(name)
-            if position is None:
-                continue
-            active = clock[position] & 1
-            if mutation.kind is ADD:
-                clock[position] += 1 if not active else 2 if self._schema[name].multi else 0
-            elif mutation.kind is REMOVE and active:
-                clock[position] += 1
-        return Time(clock)
 
     def _base(
         self, transition: Transition, kind: MutationKind, called: tuple[str, ...] | list[str], recording: bool
@@ -448,9 +438,18 @@ class Engine(QueueView):
         transition.latest_final = final
         tracers, level = self.tracers, self.options.log_level
         called, failed = False, False
-        for number, binding in enumerate(self._bindings):
+        resume = transition.resume
+        bindings = self._bindings
+        if resume is not None:
+            if resume[0] != name:
+                return False, True  # had its turn along the plan
+            transition.resume = None
+            bindings = resume[2]
+        for number, binding in enumerate(bindings):
             if self._disposing:
                 return called, False
+            if resume is not None and number <= resume[1]:
+                continue
             if level >= 5:
                 self.log_line(5, f"[handle:{_padded(f'{number}:{binding.name}')}] {name}")
             handler = binding.handler(name)

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import urandom
-from time import monotonic
 from typing import Any
 
 from ampubsub.machine.blueprint import Blueprint, blueprint, verified_names
 from ampubsub.machine.clock import Time
-from ampubsub.machine.engine import Engine, Panic, _trace
+from ampubsub.machine.engine import Panic, _trace
 from ampubsub.machine.errors import HandlerError, ImportMismatchError, MachineError, SchemaError, StatePanic
 from ampubsub.machine.handlers import Binding
 from ampubsub.machine.mutation import NO_ARGS, Args, Mutation
 from ampubsub.machine.options import Options
+from ampubsub.machine.planned import PlannedEngine
 from ampubsub.machine.relations import Findings
 from ampubsub.machine.result import MutationKind, Result
 from ampubsub.machine.schema import Schema, State
@@ -60,7 +60,7 @@ class Preview:
     """States that could not be, and what they need."""
 
 
-class Machine(Engine):
+class Machine(PlannedEngine):
     """A state machine with many states active at once (asyncmachine manual).
 
     `schema` maps state names to `State`; `states` fixes their index order (otherwise alphabetical). `handlers`
@@ -94,7 +94,8 @@ class Machine(Engine):
             options=options if options is not None else Options(),
             tracers=tracers,
         )
-        self._blueprint: Blueprint = known
+        self._node = None
+        self._graph = None
         self._verified = False
         self._machine_tick = 0
         self._on_dispose: list[Callable[[Machine], object]] = []
@@ -123,6 +124,13 @@ class Machine(Engine):
 
         Executed, canceled, or (inside a handler) queued. Raises `UnknownStateError`.
         """
+        node = self._node
+        if node is not None and event is None:
+            plan = node.adds.get(states)
+            if plan is not None:
+                result = self._run_idle(plan, args)
+                if result is not None:
+                    return result
         if self._refuses() or (
             self._full() and (event is not None or EXCEPTION not in states or self.is_err())
         ):
@@ -131,6 +139,13 @@ class Machine(Engine):
 
     def remove(self, *states: str, args: Args | None = None, event: Event | None = None) -> Result:
         """Deactivate states. Raises `UnknownStateError`."""
+        node = self._node
+        if node is not None and event is None:
+            plan = node.removes.get(states)
+            if plan is not None:
+                result = self._run_idle(plan, args)
+                if result is not None:
+                    return result
         if self._refuses() or (
             self._full() and (event is not None or EXCEPTION not in states or not self.is_err())
         ):
@@ -141,6 +156,13 @@ class Machine(Engine):
 
     def set(self, *states: str, args: Args | None = None, event: Event | None = None) -> Result:
         """Make these states, with what they imply, the only active ones. Raises `UnknownStateError`."""
+        node = self._node
+        if node is not None and event is None:
+            plan = node.sets.get(states)
+            if plan is not None:
+                result = self._run_idle(plan, args)
+                if result is not None:
+                    return result
         if self._disposing or self._full():
             return CANCELED
         return self._mutate(SET, states, args, event, 1)
@@ -313,11 +335,6 @@ class Machine(Engine):
         """The last error, also after Exception was removed."""
         return self._error
 
-    @property
-    def is_backing_off(self) -> bool:
-        """A handler missed its deadline not long ago; mutations are refused for now."""
-        return self._backoff_until > 0.0 and monotonic() < self._backoff_until
-
     @contextmanager
     def panic_to_err(self, state: str = EXCEPTION) -> Iterator[None]:
         """An exception inside the block becomes the machine's, as that error state."""
@@ -343,6 +360,7 @@ class Machine(Engine):
         self._ever_bound = True
         binding = Binding(handlers)
         self._bindings = (*self._bindings, binding)
+        self._forget_plans()
         self.log_line(3, f"[handlers] bind {binding.name}")
         if first and self.is_err():
             self.add_err(self._error)
@@ -354,6 +372,7 @@ class Machine(Engine):
         for binding in self._bindings:
             if binding.source is handlers:
                 self._bindings = tuple(other for other in self._bindings if other is not binding)
+                self._forget_plans()
                 self.log_line(3, f"[handlers] detach {binding.name}")
                 return
         raise HandlerError("handlers not bound")
@@ -441,6 +460,7 @@ class Machine(Engine):
     def _take_names(self, made: Blueprint, clock: Mapping[str, int]) -> None:
         groups = {group: [self._names[i] for i in members] for group, members in self._groups.items()}
         self._blueprint = made
+        self._forget_plans()
         self.relations = made.relations
         self._names = made.names
         self._index = {name: i for i, name in enumerate(made.names)}
@@ -469,6 +489,7 @@ class Machine(Engine):
             self._blueprint.with_names(data.state_names), dict(zip(data.state_names, data.time, strict=True))
         )
         self._active = tuple(name for name, tick in zip(self._names, self._clock, strict=True) if tick & 1)
+        self._node = None
         self._verified = True
         self._machine_tick = data.machine_tick + 1
         if self.has("MachineRestored"):
@@ -502,6 +523,7 @@ class Machine(Engine):
         if self._disposing:
             return
         self._disposing = True
+        self._forget_plans()
         for hook in self.tracers.machine_dispose:
             hook(self.id)
         self._queue.clear()

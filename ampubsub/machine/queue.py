@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from threading import get_ident
+from time import monotonic
 
 from ampubsub.machine.blueprint import Blueprint
 from ampubsub.machine.clock import Time
@@ -35,6 +36,7 @@ class QueueView(MachineView):
         tracers: Iterable[Tracer],
     ) -> None:
         super().__init__(machine_id, blueprint.schema, blueprint.names, tags=tags, parent_id=parent_id)
+        self._blueprint = blueprint
         self.relations = blueprint.relations
         self.options = options
         self.tracers = TracerSet(tracers)
@@ -98,6 +100,11 @@ class QueueView(MachineView):
     def transition(self) -> Transition | None:
         """The transition being carried out, if any."""
         return self._transition
+
+    @property
+    def is_backing_off(self) -> bool:
+        """A handler missed its deadline not long ago; mutations are refused for now."""
+        return self._backoff_until > 0.0 and monotonic() < self._backoff_until
 
     def is_queued(
         self,

@@ -156,6 +156,22 @@ class Subscriptions:
         machine.log_line(3, f"[ctx:new] {state}")
         return context
 
+    def indifferent_to(self, moved: Iterable[str], queue_tick: int) -> bool:
+        """Whether nobody here cares about these states' clocks changing."""
+        if self.queries or (self.queue and self.queue[0][0] <= queue_tick):
+            return False
+        enter, leave, times, args, contexts = (
+            self.to_enter,
+            self.to_exit,
+            self.times,
+            self.args,
+            self.contexts,
+        )
+        for state in moved:
+            if state in enter or state in leave or state in times or state in args or state in contexts:
+                return False
+        return True
+
     # -- what happened ---------------------------------------------------------------------------
 
     def after_transition(self, entered: Sequence[str], exited: Sequence[str], ticked: Iterable[str]) -> None:

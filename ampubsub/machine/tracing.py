@@ -26,7 +26,7 @@ HOOKS = (
     "transition_end",
     "queue_end",
 )
-
+_ON_THE_WAY = ("mutation_queued", "transition_init", "transition_start", "handler_start", "handler_end")
 
 Hooks = tuple[Callable[..., Any], ...]
 
@@ -84,7 +84,7 @@ class Tracer:
 class TracerSet:
     """The bound tracers, sorted by hook, so that a hook nobody overrides costs nothing."""
 
-    __slots__ = ("any_transition", "tracers", *HOOKS)
+    __slots__ = ("any_transition", "tracers", "wants_more", *HOOKS)
 
     machine_init: Hooks
     machine_dispose: Hooks
@@ -121,4 +121,6 @@ class TracerSet:
             plain = getattr(Tracer, name)
             overridden = [tracer for tracer in self.tracers if getattr(type(tracer), name, None) is not plain]
             setattr(self, name, tuple(getattr(tracer, name) for tracer in overridden))
+        # Whether somebody wants to be told of mutations at all, and of more than their ends.
         self.any_transition = any(getattr(self, name) for name in HOOKS[HOOKS.index("mutation_queued") :])
+        self.wants_more = any(getattr(self, name) for name in _ON_THE_WAY)

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ampubsub.machine.clock import Time
 from ampubsub.machine.mutation import Args, Mutation, Source
+from ampubsub.machine.result import MutationKind
+from ampubsub.machine.schema import State
 from ampubsub.machine.steps import Step
 
 if TYPE_CHECKING:
+    from ampubsub.machine.handlers import Binding
     from ampubsub.machine.machine import Machine
+    from ampubsub.machine.plans import Call, Plan
     from ampubsub.machine.queue import QueueView
+
+
+class Known(Protocol):
+    """What a guess needs to know of a machine."""
+
+    @property
+    def index(self) -> Mapping[str, int]:
+        """State name to index."""
+
+    @property
+    def schema(self) -> Mapping[str, State]:
+        """States by name."""
 
 
 class Transition:
@@ -33,6 +50,7 @@ class Transition:
         "mutation",
         "number",
         "queue_len",
+        "resume",
         "steps",
         "target",
         "time_after",
@@ -70,6 +88,8 @@ class Transition:
         self.latest_state = ""
         self.latest_is_enter = False
         self.latest_final = False
+        self.resume: tuple[str, int, tuple[Binding, ...]] | None = None
+        """Handler name, number of its binding and the bindings then, when a plan was left in the middle."""
 
     @property
     def id(self) -> str:
@@ -117,6 +137,121 @@ class Transition:
         return "\n".join(lines)
 
 
+class PlannedTransition(Transition):
+    """A transition that goes by a plan: what nobody looks at is never made."""
+
+    __slots__ = ("_args", "at", "clock_before", "plan", "queue_tick", "settled")
+
+    def __init__(
+        self,
+        machine: QueueView,
+        plan: Plan,
+        number: int,
+        clock: tuple[int, ...],
+        args: Args,
+        queue_tick: int,
+    ) -> None:
+        self.machine: Machine = machine  # type: ignore[assignment]
+        self.plan = plan
+        self.number = number
+        self.clock_before = clock
+        self._args = args
+        self.queue_tick = queue_tick
+        self.queue_len = 0
+        self.completed = False
+        self.at = -1
+        """Position of the handler called last, of all the plan's."""
+        self.settled = False
+        """Whether clocks have changed."""
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """The states that the mutation named."""
+        return self.plan.called
+
+    @property
+    def args(self) -> Args:
+        """The mutation's arguments."""
+        return self._args
+
+    def __getattr__(self, name: str) -> Any:
+        # Called for slots that nobody has filled yet.
+        make = _MADE_ONCE.get(name)
+        if make is not None:
+            value = make(self)
+            setattr(self, name, value)
+            return value
+        make = _CHANGING.get(name)
+        if make is None:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return make(self)
+
+    def _mutation(self) -> Mutation:
+        plan = self.plan
+        mutation = Mutation(plan.kind, plan.called, self._args, auto=plan.auto)
+        mutation.queue_tick = self.queue_tick
+        mutation.queue_tick_now = self.queue_tick - 1
+        mutation.queue_len = 1
+        return mutation
+
+    def _time_after(self) -> Time:
+        clock = list(self.clock_before)
+        if self.settled:
+            for position, more in self.plan.ticks:
+                clock[position] += more
+            return Time(clock)
+        return guess_time(self.plan.kind, self.plan.called, clock, self.plan.node.graph)
+
+    def stop(self, call: Call) -> None:
+        """Leave the plan: a handler refused or failed. From here on everything is kept as it comes."""
+        self.handlers = [each.shown for each in self._calls()[: self.at + 1]]
+        self.time_after = self._time_after()
+        self.latest_state = call.state
+        self.latest_is_enter = call.enter
+        self.latest_final = call.final
+
+    def _calls(self) -> tuple[Call, ...]:
+        return self.plan.asks + self.plan.finals
+
+
+_MADE_ONCE: dict[str, Callable[[PlannedTransition], Any]] = {
+    "mutation": PlannedTransition._mutation,
+    "active_before": lambda t: t.plan.node.active,
+    "time_before": lambda t: Time(t.clock_before),
+    "accepted": lambda t: t.plan.accepted,
+    "target": lambda t: list(t.plan.target),
+    "enters": lambda t: list(t.plan.enters),
+    "exits": lambda t: list(t.plan.exits),
+    "steps": lambda t: [],
+    "log": lambda t: [],
+    "log_before": lambda t: [],
+    "error": lambda t: None,
+    "latest_state": lambda t: "",
+    "latest_is_enter": lambda t: False,
+    "latest_final": lambda t: False,
+    "resume": lambda t: None,
+}
+_CHANGING: dict[str, Callable[[PlannedTransition], Any]] = {
+    "time_after": PlannedTransition._time_after,
+    "handlers": lambda t: [call.shown for call in t._calls()[: t.at + 1]],
+}
+
+
+def guess_time(kind: MutationKind, called: Sequence[str], clock: Sequence[int], known: Known) -> Time:
+    """The time after a mutation, judged by its called states alone: all that is known before handlers agree."""
+    ticks = list(clock)
+    for name in called:
+        position = known.index.get(name)
+        if position is None:
+            continue
+        active = ticks[position] & 1
+        if kind is MutationKind.ADD:
+            ticks[position] += 1 if not active else 2 if known.schema[name].multi else 0
+        elif kind is MutationKind.REMOVE and active:
+            ticks[position] += 1
+    return Time(ticks)
+
+
 class Event:
     """What a handler is called with: who calls it, and why."""
 
@@ -131,7 +266,7 @@ class Event:
     @property
     def args(self) -> Args:
         """Arguments of the mutation."""
-        return self.transition.mutation.args
+        return self.transition.args
 
     @property
     def mutation(self) -> Mutation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from ampubsub.machine import (
@@ -147,6 +148,8 @@ def _step(step: Any) -> str:
 class Scenario:
     """One machine with its recorder, doing a row's operations."""
 
+    recorder_type: Callable[[], Recorder] = Recorder
+
     def __init__(self, row: dict[str, Any], log_level: int | None = None) -> None:
         options = row.get("opts") or {}
         unknown = sorted((set(row) - ROW_FIELDS) | (set(options) - OPTION_FIELDS))
@@ -158,7 +161,7 @@ class Scenario:
         self.changes: list[list[int]] = []
         self.errors: list[str] = []
         self.nested: list[dict[str, Any]] = []
-        self.recorder = Recorder()
+        self.recorder = type(self).recorder_type()
         level = options.get("log_level", 0) if log_level is None else log_level
         settings = Options(
             log_id=bool(options.get("log_id")),

@@ -1,0 +1,234 @@
+"""Remembered mutations end exactly as resolved ones do, on every road through the machine."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ampubsub.machine import Event, Machine, Options, Result, State, Tracer
+from ampubsub.machine.plans import Plan, PlanGraph
+from tests.conformance.rows import VECTORS, read_rows
+from tests.conformance.scenarios import Recorder, Scenario
+
+FILES = [file for file in sorted(VECTORS.glob("*.jsonl.gz")) if file.name.startswith(("random", "curated"))]
+SLOW_WORDS = ("timeout", "deadline", "backoff", "sleep")
+
+
+class QuietRecorder(Recorder):
+    """Looks at the end of transitions only, so plans are not left for its sake."""
+
+    transition_init = Tracer.transition_init
+    transition_start = Tracer.transition_start
+    handler_start = Tracer.handler_start
+    handler_end = Tracer.handler_end
+    mutation_queued = Tracer.mutation_queued
+
+    def transition_end(self, transition: Any) -> None:
+        self.number = len(self.transitions)
+        super().transition_end(transition)
+
+
+class UnseenRecorder(QuietRecorder):
+    """Does not even look at the end of transitions, so mutations without handlers go in one stride."""
+
+    transition_end = Tracer.transition_end
+    queue_end = Tracer.queue_end
+
+
+class QuietScenario(Scenario):
+    recorder_type = QuietRecorder
+
+
+class UnseenScenario(Scenario):
+    recorder_type = UnseenRecorder
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """Plans are made and used at once, not the second time. Gives the plans that were used from the queue."""
+    used: list[Plan] = []
+    plan = PlanGraph.plan
+
+    def at_once(self: PlanGraph, *args: Any) -> Plan | None:
+        found = plan(self, *args) or plan(self, *args)
+        if found is not None:
+            used.append(found)
+        return found
+
+    monkeypatch.setattr(PlanGraph, "plan", at_once)
+    return used
+
+
+def story(kind: type[Scenario], row: dict[str, Any], plans: int) -> list[dict[str, Any]]:
+    scenario = kind(row)
+    scenario.machine.options.remember_plans = plans
+    scenario.machine._forget_plans()
+    return [scenario.snapshot(), *(scenario.run(operation) for operation in row["ops"])]
+
+
+@pytest.mark.parametrize("kind", [QuietScenario, UnseenScenario])
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_recorded_scenarios_go_alike_with_and_without_plans(
+    file: Path, kind: type[Scenario], eager: list[Plan]
+) -> None:
+    for row in islice(read_rows(file), 0, None, 3 if "random" in file.name else 1):
+        if any(word in str(row["ops"]) + row["name"] for word in SLOW_WORDS):
+            continue
+        options = {
+            name: value
+            for name, value in (row.get("opts") or {}).items()
+            if name not in ("log_level", "hooks", "on_change")
+        }
+        row = {**row, "opts": {**options, "no_steps": True}}
+        assert story(kind, row, 20_000) == story(kind, row, 0), row["name"]
+    assert eager
+
+
+def twins(schema: dict[str, State], **tables: Any) -> list[Machine]:
+    """The same machine twice: one remembers, one does not."""
+    return [
+        Machine(schema, id="twin", handlers=dict(tables) or None, options=Options(remember_plans=plans))
+        for plans in (100, 0)
+    ]
+
+
+def test_a_handler_bound_in_the_middle_of_a_planned_transition_still_gets_its_turn() -> None:
+    schema = {"A": State(remove=["B"]), "B": State(remove=["A"])}
+    stories = []
+    for machine in twins(schema):
+        seen: list[str] = []
+        late = {
+            name: lambda e, seen=seen: seen.append("late " + e.name) for name in ("AEnter", "BEnd", "AState")
+        }
+        turns = iter(range(100))
+
+        def enter(event: Event, turns: Any = turns, seen: list[str] = seen, late: Any = late) -> None:
+            seen.append(event.name)
+            if next(turns) == 5:
+                event.machine.bind_handlers(late)
+
+        machine.bind_handlers({"AEnter": enter, "AState": lambda e, seen=seen: seen.append(e.name)})
+        for _ in range(7):
+            machine.add("A")
+            machine.add("B")
+        stories.append((seen, machine.string_all(), machine.queue_tick))
+    assert stories[0] == stories[1]
+    assert (stories[0][0].count("late AEnter"), stories[0][0].count("late BEnd")) == (1, 2)
+
+
+def test_a_machine_disposed_of_by_a_planned_handler_stops_at_once() -> None:
+    ran: list[str] = []
+    machine = Machine({"A": State()}, id="m")
+
+    def enter(event: Event) -> None:
+        ran.append(event.name)
+        if len(ran) > 9:
+            event.machine.dispose_now()
+
+    machine.bind_handlers({"AEnter": enter, "AState": lambda event: ran.append(event.name)})
+    for _ in range(20):
+        machine.add("A")
+        machine.remove("A")
+    assert machine.is_disposed
+    assert ran[-2:] == ["AState", "AEnter"]
+    assert machine.add("A") == Result.CANCELED
+
+
+def test_a_handler_that_refuses_or_raises_on_the_planned_way_is_settled_as_ever() -> None:
+    schema = {
+        "A": State(multi=True, add=["C"]),
+        "B": State(remove=["A"]),
+        "C": State(),
+        "D": State(auto=True),
+    }
+    stories = []
+    for machine in twins(schema):
+        turns = iter(range(1000))
+
+        def enter(event: Event, turns: Any = turns) -> bool:
+            if next(turns) % 4 == 3:
+                raise ValueError("no mood")
+            return next(turns) % 3 != 0
+
+        def state(event: Event, turns: Any = turns) -> None:
+            if next(turns) % 5 == 4:
+                raise ValueError("broken")
+            event.machine.add("B", event=event)
+
+        machine.bind_handlers(
+            {"AEnter": enter, "CState": state, "AA": lambda event: event.machine.queue_len < 2}
+        )
+        results = []
+        for _ in range(40):
+            results += [machine.add("A"), machine.remove("Exception", "B"), machine.set("C")]
+        stories.append((results, machine.string_all(), machine.queue_tick, machine.active_states()))
+    assert stories[0] == stories[1]
+
+
+def test_forgetting_all_plans_in_the_middle_changes_nothing() -> None:
+    schema = {name: State(remove=["B"] if name == "A" else []) for name in "ABCDEF"}
+    small, plain = (Machine(schema, id="m", options=Options(remember_plans=plans)) for plans in (3, 0))
+    for number in range(300):
+        name = "ABCDEF"[number * number % 6]
+        for machine in (small, plain):
+            (machine.remove if number % 3 else machine.add)(name)
+    assert small.string_all() == plain.string_all()
+
+
+def test_a_transition_seen_along_a_plan_tells_the_same_as_a_resolved_one() -> None:
+    class Look(Tracer):
+        def __init__(self) -> None:
+            self.seen: list[tuple[object, ...]] = []
+
+        def transition_end(self, t: Any) -> None:
+            self.seen.append(
+                (
+                    t.id, str(t), t.called, t.args, t.target, t.enters, t.exits, t.time_before, t.time_after, t.handlers,
+                    t.accepted, t.completed, t.active_before, t.source, t.steps, t.log, t.is_auto, t.mutation.queue_tick,
+                )
+            )  # fmt: skip
+
+    looks = []
+    for machine in twins(
+        {"A": State(remove=["B"]), "B": State(remove=["A"])}, AEnter=lambda e: True, BState=repr
+    ):
+        look = Look()
+        machine.bind_tracer(look)
+        for number in range(6):
+            machine.add("A", args={"number": number})
+            machine.add("B")
+        looks.append(look.seen)
+    assert looks[0] == looks[1]
+
+
+def test_options_changed_at_run_time_take_hold_at_the_next_mutation() -> None:
+    machine = Machine({"A": State()}, id="m")
+    lines: list[str] = []
+    for _ in range(3):
+        machine.add("A")
+        machine.remove("A")
+    machine.options.logger = lambda level, text: lines.append(text)
+    machine.options.log_level = 2
+    machine.add("A")
+    assert lines == ["[m] [state] +A"]
+
+
+def test_waits_fire_on_every_road() -> None:
+    machine = Machine({"A": State(), "B": State(auto=True, require=["A"])}, id="m")
+    for _ in range(3):
+        machine.add("A")
+        machine.remove("A")
+    waits = [machine.when("B"), machine.when_ticks("A", 1), machine.when_queue(machine.queue_tick + 1)]
+    query = machine.when_query(lambda m: m.is_("B"))
+    machine.add("A")
+    context = machine.state_context("A")
+    assert all(wait.done for wait in waits)
+    assert query.done
+    assert not context.done
+    gone = machine.when_not("A")
+    machine.remove("A")
+    assert gone.done
+    assert context.done

@@ -98,7 +98,7 @@ class Plan:
         """Negotiation handlers."""
         self.finals: tuple[Call, ...] = ()
         """Final handlers, `AnyState` last."""
-        self.active = node.active
+        self.active: tuple[str, ...] = node.active
         """States active afterwards."""
         self.ticks: tuple[tuple[int, int], ...] = ()
         """(index, ticks more)."""
@@ -120,7 +120,7 @@ class Node:
 
     def __init__(self, graph: PlanGraph, active: tuple[str, ...]) -> None:
         self.graph = graph
-        self.active = active
+        self.active: tuple[str, ...] = active
         self.adds: dict[tuple[str, ...], Plan | None] = {}
         self.removes: dict[tuple[str, ...], Plan | None] = {}
         self.sets: dict[tuple[str, ...], Plan | None] = {}

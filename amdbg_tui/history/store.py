@@ -174,7 +174,8 @@ class History:
 
     def _write_on(self) -> None:
         while True:
-            self._inbox.wait()
+            if not self._closing.is_set():
+                self._inbox.wait()
             self._writing = True
             batch = self._inbox.take(self.settings.batch)
             if batch:

@@ -30,7 +30,7 @@ from ampubsub.transport.libp2p.identity import Identity
 from ampubsub.transport.libp2p.peers import Connection, Peer, Strikes
 from ampubsub.transport.libp2p.plan import Applier, build, new_plan
 from ampubsub.transport.libp2p.settings import TransportSettings
-from ampubsub.transport.libp2p.workarounds import FOR_PARTS, FOR_PLANS, pubsub, quic, swarm
+from ampubsub.transport.libp2p.workarounds import FOR_PARTS, FOR_PLANS, pubsub, quic, swarm, tcp
 
 log = logging.getLogger("ampubsub.transport")
 
@@ -151,8 +151,10 @@ class Session:
             peer = self.peers[peer_id] = Peer(peer_id, trio.current_time())
             self._start(self._welcome, peer)
         peer.connections.append(connection)
+        muxed = connection.link.muxed_conn
+        if not connection.is_quic and self._applier.uses(tcp.notice_silent_peers):
+            self._start(tcp.notice_silent_peers, muxed, self._settings)
         if connection.is_quic and self._applier.uses(quic.notice_close_at_once):
-            muxed = connection.link.muxed_conn
             quic.notice_close_at_once(muxed, lambda: self._start(connection.link.close))
         if len(peer.connections) > 1 and self._applier.uses(peers.one_connection_per_peer):
             self._start(self._keep_one, peer)

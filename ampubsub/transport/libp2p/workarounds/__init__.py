@@ -11,7 +11,7 @@ from ampubsub.transport.libp2p.workarounds import gossipsub, pubsub, quic, swarm
 FOR_PLANS = (
     quic.let_streams_be_silent,
     quic.notice_dead_peers,
-    tcp.notice_silent_peers,
+    tcp.speak_yamux_only,
     swarm.encrypt_always,
     swarm.lift_hidden_limits,
     gossipsub.beat_every_second,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import trio
 from libp2p.custom_types import TProtocol
@@ -15,49 +16,40 @@ from libp2p.stream_muxer.yamux.yamux import (
 )
 
 from ampubsub.transport.libp2p.plan import Plan
+from ampubsub.transport.libp2p.settings import TransportSettings
 
 
-def notice_silent_peers(plan: Plan) -> None:
-    """Replace yamux's round trip loop (one ping in 30 s, answer or not) by one that gives up.
+def speak_yamux_only(plan: Plan) -> None:
+    """Offer yamux alone: the older mplex, offered too, has no ping and no flow control."""
+    plan.muxers = {TProtocol(PROTOCOL_ID): Yamux}
 
-    Also offers yamux alone: the older mplex has no ping.
+
+async def notice_silent_peers(muxed: Any, settings: TransportSettings) -> None:
+    """Ping until the connection ends; close it when an answer takes longer than `ping_limit_s`.
+
+    Yamux itself pings once in 30 s and goes on whether an answer comes or not. The two share the event:
+    the answer to either shows that the peer lives.
     """
-    settings = plan.settings
-
-    class PingingYamux(Yamux):
-        ping_interval_s = settings.ping_interval_s
-        ping_limit_s = settings.ping_limit_s
-
-        async def _measure_rtt_loop(self) -> None:
-            await ping_or_close(self, self.ping_interval_s, self.ping_limit_s)
-
-    plan.muxers = {TProtocol(PROTOCOL_ID): PingingYamux}
-
-
-async def ping_or_close(muxed: Yamux, interval_s: float, limit_s: float) -> None:
-    """Ping until the connection ends; close it when an answer takes longer than `limit_s`."""
     while not muxed.event_shutting_down.is_set():
+        answered = muxed._ping_event = trio.Event()
         muxed._ping_id += 1
-        muxed._ping_event = trio.Event()
-        with trio.move_on_after(limit_s) as waiting:
+        with trio.move_on_after(settings.ping_limit_s) as waiting:
             muxed._ping_sent_time = trio.current_time()
             try:
                 await muxed._write_frame(
                     struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_PING, FLAG_SYN, 0, muxed._ping_id)
                 )
             except Exception:
-                break
-            await muxed._ping_event.wait()
-        if waiting.cancelled_caught:
-            # The body of `Yamux.start` ends, and with it this task, once the connection is closed.
-            with trio.CancelScope(shield=True):
-                muxed.silent_too_long = True  # type: ignore[attr-defined]
-                await muxed.secured_conn.close()
-            break
-        with trio.move_on_after(interval_s):
+                return
+            await answered.wait()
+        if waiting.cancelled_caught and muxed._ping_event is answered:
+            muxed.silent_too_long = True
+            await muxed.secured_conn.close()
+            return
+        with trio.move_on_after(settings.ping_interval_s):
             await muxed.event_shutting_down.wait()
 
 
-def round_trip(muxed: Yamux) -> float | None:
+def round_trip(muxed: Any) -> float | None:
     """The smoothed round trip in seconds; None before the first answer."""
     return muxed.rtt() or None

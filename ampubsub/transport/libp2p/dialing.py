@@ -123,12 +123,14 @@ async def _resolve(address: Address) -> Address:
 def _reason(error: BaseException, timeout_s: float) -> str:
     """What went wrong, for a person, out of a chain of library errors."""
     chain: list[str] = []
-    at: BaseException | None = error
-    while at is not None and len(chain) < 8:
-        chain.append(str(at))
-        at = at.__cause__ or at.__context__
-    text = " ".join(chain)
-    lowered = text.lower()
+    waiting: list[BaseException | None] = [error]
+    while waiting and len(chain) < 16:
+        at = waiting.pop(0)
+        if at is not None:
+            chain.append(f"{type(at).__name__} {at}")
+            waiting.append(at.__cause__ or at.__context__)
+            waiting.extend(at.exceptions if isinstance(at, BaseExceptionGroup) else ())
+    lowered = " ".join(chain).lower()
     if "mismatch" in lowered:
         return "another peer answers there. Use the address that the wanted peer prints now"
     if "timed out" in lowered or "timeout" in lowered:
@@ -141,4 +143,4 @@ def _reason(error: BaseException, timeout_s: float) -> str:
         return "we have as many connections as `max_connections` allows"
     if "denied" in lowered:
         return "the connection limits refused it"
-    return chain[0] or type(error).__name__
+    return str(error) or type(error).__name__

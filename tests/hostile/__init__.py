@@ -1,0 +1,1 @@
+"""Tests in which somebody means harm."""

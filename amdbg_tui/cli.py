@@ -1,0 +1,339 @@
+"""The command line. Everything but click is imported inside the command that needs it, so that help is quick.
+
+Whatever a person may have got wrong is found before the screen opens, as far as that takes no time: it ends
+in one line on stderr and exit status 2. What only the network can tell (nobody answers at an address) is
+told on the screen, which opens at once; leaving a screen that never got to join prints that line and ends
+with status 2, too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from amdbg_tui.settings import PROGRAM, Locations, Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from amdbg_tui.node import JoinRequest
+    from ampubsub.machine import Machine
+
+WRONG_INPUT, INTERRUPTED, CRASH = 2, 130, 70
+COMPLETE_VARIABLE = "_AMPUBSUB_TUI_COMPLETE"
+UNUSABLE_TERMINALS = ("dumb", "unknown", "")
+
+
+class InputError(click.ClickException):
+    """Something the person typed cannot be used; the text is one line."""
+
+    exit_code = WRONG_INPUT
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The program `ampubsub-tui`. Ends the process."""
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)  # Textual would take them for the size, and ignore resizing
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status. No traceback reaches the person."""
+    try:
+        status = commands.main(
+            arguments, prog_name=PROGRAM, standalone_mode=False, complete_var=COMPLETE_VARIABLE
+        )
+        return status if isinstance(status, int) else 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except click.ClickException as error:
+        return complain(error.format_message(), WRONG_INPUT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception as error:
+        from amdbg_tui.crash_report import write_crash_report
+
+        path = write_crash_report(error, Locations().crashes)
+        where = f"a report is in {path}" if path else "and no report could be written"
+        return complain(f"it crashed ({type(error).__name__}: {error}); {where}", CRASH)
+
+
+def complain(text: str, status: int) -> int:
+    """One line on stderr, whatever the text holds; returns the status."""
+    from amdbg_tui.safe_text import TEXT_CELLS, safe_text
+
+    print(f"{PROGRAM}: {safe_text(' '.join(text.split()), TEXT_CELLS)}", file=sys.stderr, flush=True)
+    return status
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    help="Print the version.",
+    callback=lambda context, _, wanted: _print_version(context) if wanted else None,
+)
+def commands() -> None:
+    """Join a topic of asyncmachine peers, and see every peer, machine and clock as it ticks."""
+
+
+def _print_version(context: click.Context) -> None:
+    from importlib import metadata
+
+    try:
+        version = metadata.version(PROGRAM)
+    except metadata.PackageNotFoundError:
+        version = "(not installed)"
+    click.echo(f"{PROGRAM} {version}")
+    context.exit()
+
+
+def _complete_themes(_: click.Context, __: click.Parameter, start: str) -> list[str]:
+    return [name for name in Locations().theme_names() if name.startswith(start)]
+
+
+def peer_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that `join` and `peer` share."""
+    for option in (
+        click.option("--silent", is_flag=True, help="Only listen: publish nothing, answer nobody."),
+        click.option(
+            "--listen",
+            multiple=True,
+            metavar="ADDR",
+            help="Listen here, such as /ip4/0.0.0.0/udp/41007/quic-v1. May be repeated.",
+        ),
+        click.option("--name", default="", metavar="NAME", help="What others may call this peer."),
+        click.option(
+            "--expose",
+            multiple=True,
+            metavar="FILE|module:object",
+            type=click.Path(),
+            help="Share machines of a TOML, YAML or JSON file, or a Python object. May be repeated.",
+        ),
+        click.option(
+            "--topic",
+            default="",
+            metavar="NAME",
+            help="The topic. Without it, what the dialled peer takes part in.",
+        ),
+    ):
+        command = option(command)
+    return click.argument("addresses", nargs=-1, metavar="ADDR...")(command)
+
+
+def screen_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of everything that opens the screen."""
+    return click.option(
+        "--theme", default="", metavar="NAME", shell_complete=_complete_themes, help="Colours, for this run."
+    )(command)
+
+
+@commands.command(short_help="Join a topic and open the screen.")
+@peer_options
+@screen_options
+def join(theme: str, **options: Any) -> int:
+    """Join a topic through ADDR..., each ending in /p2p/PEERID, and open the screen.
+
+    With no ADDR this is the first peer: give --topic and, for others to come, --listen.
+    """
+    places = Locations()
+    settings = _settings(places, theme)
+    request = _request(settings, **options)
+    _need_a_terminal("join", "; without one, “peer” prints what happens as JSON lines")
+    return _open_screen(places, settings, request)
+
+
+@commands.command(short_help="Open the screen on a demo network.")
+@screen_options
+def demo(theme: str) -> int:
+    """Open the screen on a demo network of six peers on this machine, one of them yours."""
+    places = Locations()
+    settings = _settings(places, theme)
+    _need_a_terminal("demo", "")
+    network_room: Any = import_module("amdbg_tui.demo")
+    cast_room: Any = import_module("amdbg_tui.demo.cast")
+    from amdbg_tui.node import JoinRequest
+
+    cast = cast_room.own_cast()
+    with network_room.DemoProcess() as network:
+        request = JoinRequest(
+            topic=network_room.TOPIC,
+            expose=cast.machines,
+            name=cast_room.OWN_PEER,
+            listen=("/ip4/127.0.0.1/udp/0/quic-v1",),
+            settings=settings.peer,
+            find_addresses=network.addresses,
+            live=cast.live,
+        )
+        return _open_screen(places, settings, request)
+
+
+@commands.command(short_help="Take part without a screen: JSON lines.")
+@peer_options
+def peer(**options: Any) -> int:
+    """Take part without a screen: one JSON line with id and addresses, then one for each event, until
+    Ctrl-C.
+    """
+    request = _request(_settings(Locations(), ""), **options)
+    room: Any = import_module("amdbg_tui.peer_command")
+    return int(room.run_peer(request))
+
+
+@commands.command(short_help="Print where files live.")
+def locate() -> None:
+    """Print where settings, themes, histories and crash reports live."""
+    places = Locations()
+    for what, path in (
+        ("settings", places.settings_file),
+        ("themes", places.themes),
+        ("bundled themes", places.bundled_themes),
+        ("histories", places.history),
+        ("crash reports", places.crashes),
+    ):
+        click.echo(f"{what:<16}{path}{'' if path.exists() else '   (not there yet)'}")
+
+
+@commands.command(short_help="Print the completion script of a shell.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes the shell complete this program's words; the first line says how to use it."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    use = {
+        "bash": f'eval "$({PROGRAM} completion bash)"     # in ~/.bashrc',
+        "zsh": f'eval "$({PROGRAM} completion zsh)"      # in ~/.zshrc',
+        "fish": f"{PROGRAM} completion fish | source      # in ~/.config/fish/config.fish",
+    }[shell]
+    source = kind(commands, {}, PROGRAM, COMPLETE_VARIABLE)
+    click.echo(f"# {use}\n{source.source_template % source.source_vars()}")
+
+
+def _settings(places: Locations, theme: str) -> Settings:
+    from dataclasses import replace
+
+    try:
+        settings = load_settings(places.settings_file)
+    except SettingsError as error:
+        raise InputError(str(error)) from error
+    if theme:
+        settings = replace(settings, theme=theme)
+    names = places.theme_names()
+    if settings.theme not in names:
+        where = "--theme" if theme else str(places.settings_file)
+        raise InputError(f"{where}: there is no theme {settings.theme}; known are {', '.join(names)}")
+    return settings
+
+
+def _request(
+    settings: Settings,
+    addresses: tuple[str, ...],
+    topic: str,
+    expose: tuple[str, ...],
+    name: str,
+    listen: tuple[str, ...],
+    silent: bool,
+) -> JoinRequest:
+    from amdbg_tui.node import JoinRequest
+    from ampubsub.transport.address import parse_dial_address, parse_listen_address
+    from ampubsub.transport.interface import AddressError
+
+    listen = listen or settings.peer.listen
+    if not addresses and not topic:
+        raise InputError(
+            "whom to join? Give an ADDR ending in /p2p/PEERID, or --topic to be the first peer of one"
+        )
+    try:
+        for address in addresses:
+            parse_dial_address(address)
+        for address in listen:
+            _need_free_port(parse_listen_address(address), address)
+    except AddressError as error:
+        raise InputError(str(error)) from error
+    if not addresses and not listen:
+        listen = ("/ip4/127.0.0.1/udp/0/quic-v1",)
+    return JoinRequest(
+        addresses,
+        topic,
+        _load(expose),
+        name or settings.peer.name,
+        listen,
+        silent or settings.peer.silent,
+        settings.peer,
+    )
+
+
+def _load(specs: Sequence[str]) -> tuple[Machine, ...]:
+    if not specs:
+        return ()
+    room: Any = import_module("ampubsub.schema_files")
+    machines: list[Machine] = []
+    for spec in specs:
+        try:
+            machines += room.load_machines(spec)
+        except room.SchemaFileError as error:
+            raise InputError(str(error)) from error
+    return tuple(machines)
+
+
+def _need_free_port(address: Any, text: str) -> None:
+    """Whether a listen address can be had, by binding it for a moment."""
+    import socket
+
+    kind = socket.SOCK_DGRAM if address.transport == "quic-v1" else socket.SOCK_STREAM
+    family = socket.AF_INET6 if address.family == "ip6" else socket.AF_INET
+    try:
+        with socket.socket(family, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address.host, address.port))
+    except OSError as error:
+        import errno
+
+        why = {
+            errno.EADDRINUSE: "the port is in use",
+            errno.EACCES: "ports below 1024 need rights that this user lacks",
+            errno.EADDRNOTAVAIL: "that is no address of this machine",
+        }.get(error.errno or 0, error.strerror or str(error))
+        raise InputError(
+            f"cannot listen on {text}: {why}; choose another, or port 0 for any free one"
+        ) from error
+
+
+def _need_a_terminal(command: str, instead: str) -> None:
+    """Textual reads stdin and draws on stderr; both must be a terminal that knows how to move its cursor."""
+    if not _is_terminal():
+        raise InputError(f"{command} needs a terminal to draw on{instead}")
+    if os.environ.get("TERM", "") in UNUSABLE_TERMINALS:
+        kind = os.environ.get("TERM") or "not set"
+        raise InputError(
+            f"{command} cannot draw on this terminal (TERM is {kind}): set TERM, for example to xterm-256color"
+        )
+
+
+def _is_terminal() -> bool:
+    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty())
+
+
+def _open_screen(places: Locations, settings: Settings, request: JoinRequest) -> int:
+    from amdbg_tui.app import App
+    from amdbg_tui.lifecycle import open_history, run
+    from amdbg_tui.node import Node
+
+    history = open_history(places, settings.history)
+    node = Node(history.feed, request)
+    app = App(history, node, settings=settings, locations=places)
+    return run(app, history, node, places, mouse=settings.mouse)
+
+
+if __name__ == "__main__":
+    main()

@@ -71,6 +71,7 @@ class App(TextualApp[int]):
     #machines { width: 2fr; min-width: 30; max-width: 52; }
     #middle { width: 3fr; }
     #right { width: 5fr; }
+    #standing { width: 8fr; }
     #records { height: 3fr; }
     #records > * { width: 1fr; height: 1fr; }
     #records.-broad { layout: horizontal; }
@@ -246,6 +247,7 @@ class App(TextualApp[int]):
             pane = self.middle_shown
         opened = self.view.opened is not None
         self.standing.display = alone
+        self.toolbar.display = beside or not alone
         self.machines.display = (not alone or beside) and (
             not narrow or pair or self.pane_shown == "machines"
         )

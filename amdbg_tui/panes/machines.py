@@ -49,6 +49,10 @@ class MachinesPane(VirtualList):
 
     # Rows.
 
+    def resized(self) -> None:
+        """Another size may have room for more."""
+        self.update()
+
     def update(self) -> None:
         """Take what changed in the view; cheap when nothing did."""
         made_for = (self.view.live.structure_version, self.filter_text, self.view.shows["gone"])
@@ -57,8 +61,9 @@ class MachinesPane(VirtualList):
             self._rebuild()
         live = self.view.live
         total = self._total()
-        title = f"Machines:{len(live.machines)} T:{words.number(total)}"
-        self.set_title(title + (f" · like {self.filter_text}" if self.filter_text else ""), key=made_for)
+        self.set_title(f"Machines:{len(live.machines)} T:{words.number(total)}", key=made_for)
+        if not self.search:
+            self.set_subtitle(f"like {self.filter_text}" if self.filter_text else "")
         self.sync()
 
     def _rebuild(self) -> None:

@@ -61,6 +61,10 @@ class RecordsPane(VirtualList):
 
     # Keeping up.
 
+    def resized(self) -> None:
+        """Another size may have room for more."""
+        self.update()
+
     def update(self) -> None:
         """Take what changed in the stream."""
         self.following = self.view.following

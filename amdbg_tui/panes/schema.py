@@ -34,6 +34,8 @@ class Node:
     prefix: str
     text: str
     state: int = -1
+    owner: str = ""
+    """The state's name: it stays when a new schema has the state at another index."""
 
 
 class SchemaPane(VirtualList):
@@ -59,6 +61,10 @@ class SchemaPane(VirtualList):
         """By row."""
 
     # What there is to show.
+
+    def resized(self) -> None:
+        """Another size may have room for more."""
+        self.update()
 
     def update(self) -> None:
         """Take what changed in the view."""
@@ -109,11 +115,10 @@ class SchemaPane(VirtualList):
         self._widest = max((cell_len(node.prefix + node.text) for node in self.nodes), default=0)
         if other:
             self._to_selected_state()
-        elif held is not None and (self.cursor >= len(self.nodes) or self.nodes[self.cursor] != held):
-            self.cursor = (
-                self.nodes.index(held) if held in self.nodes else min(self.cursor, len(self.nodes) - 1)
-            )
-            self.cursor = max(0, self.cursor)
+        elif held is not None:
+            last = max(0, len(self.nodes) - 1)
+            places = {(node.kind, node.text, node.owner): place for place, node in enumerate(self.nodes)}
+            self.cursor = places.get((held.kind, held.text, held.owner), min(self.cursor, last))
         self.rebuilt()
 
     def _to_selected_state(self) -> None:
@@ -154,7 +159,7 @@ class SchemaPane(VirtualList):
         for place, index in enumerate(shown):
             last = place == len(shown) - 1
             shape = machine.record.states[index]
-            nodes.append(Node("state", "└──" if last else "├──", shape.name, index))
+            nodes.append(Node("state", "└──" if last else "├──", shape.name, index, shape.name))
             if self.expanded.get(shape.name):
                 nodes.extend(_children(shape, index, "   " if last else "│  "))
         if not shown:
@@ -363,11 +368,11 @@ def _children(shape: StateShape, index: int, prefix: str) -> list[Node]:
     nodes: list[Node] = []
     for place, (kind, text, leaves) in enumerate(branches):
         last = place == len(branches) - 1
-        nodes.append(Node(kind, prefix + ("└──" if last else "├──"), text, index))
+        nodes.append(Node(kind, prefix + ("└──" if last else "├──"), text, index, shape.name))
         below = prefix + ("   " if last else "│  ")
         leaf_kind = "tag" if kind == "tag-head" else "reference"
         nodes.extend(
-            Node(leaf_kind, below + ("└──" if leaf == len(leaves) - 1 else "├──"), name, index)
+            Node(leaf_kind, below + ("└──" if leaf == len(leaves) - 1 else "├──"), name, index, shape.name)
             for leaf, name in enumerate(leaves)
         )
     return nodes

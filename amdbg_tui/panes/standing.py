@@ -136,12 +136,12 @@ class StandingPane(TextList):
         made_for = (standing, self.size)
         if made_for == self._made_for:
             return
-        kind = self.standing.kind if self.standing is not None else ""
+        chosen = self._topic_at.get(self.cursor)
         self._made_for = made_for
         self.standing = standing
         self._build(standing)
-        if kind != standing.kind or not self._topic_at:
-            self.cursor = min(self._topic_at, default=0)
+        places = {topic: place for place, topic in self._topic_at.items()}
+        self.cursor = places.get(chosen or "", min(self._topic_at, default=0))
         self.set_title("")
         self.rebuilt()
 

@@ -43,10 +43,12 @@ def run(
         app = App(
             history or fixed_history(),
             node,
-            settings=Settings(theme=theme, keys=keys or {}),
-            now=lambda: NOW,
-            least_frame_s=0.0,
-            **options,  # type: ignore[arg-type]
+            **{  # type: ignore[arg-type]
+                "settings": Settings(theme=theme, keys=keys or {}),
+                "now": lambda: NOW,
+                "least_frame_s": 0.0,
+                **options,
+            },
         )
         app.animation_level = "none"
         async with app.run_test(size=size) as pilot:

@@ -1,0 +1,93 @@
+"""How things stand when there is little to see: each state of affairs has its own clear screen."""
+
+from __future__ import annotations
+
+import pytest
+from textual.pilot import Pilot
+
+from amdbg_tui.app import App
+from amdbg_tui.history.records import ConnectionRecord, MachineKey, MachineRecord, PeerRecord, Record
+from amdbg_tui.node.commands import PickTopic
+from tests.tui.fixed_history import NOW, ROOT, SCHEMAS, TOPIC_MACHINE, US, records
+from tests.tui.pictures import AnsweringNode
+from tests.tui.screens import history_of, run, text_of
+
+ME: list[Record] = [
+    PeerRecord(NOW, US, "self", "me"),
+    MachineRecord(NOW, TOPIC_MACHINE, "topic-demo", SCHEMAS["topic"], "local", clock=(0,) * 13),
+]
+
+
+def standing(phase: str, detail: str = "", topics: tuple[str, ...] = ()) -> ConnectionRecord:
+    return ConnectionRecord(NOW, phase, "demo", US, ("/ip4/127.0.0.1/udp/5/quic-v1",), detail, topics)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ([], "Starting"),
+        ([standing("connecting", "dialling /ip4/10.0.0.7/udp/1/quic-v1")], "dialling /ip4/10.0.0.7"),
+        ([standing("failed", "10.0.0.7: no answer.\nIs the peer running?")], "Is the peer running?"),
+        ([standing("joining")], "Joining “demo”"),
+        ([standing("joined")], "Alone on “demo”"),
+        (
+            [standing("joined"), PeerRecord(NOW, ROOT, "joined", "root")],
+            "Nobody exposes anything on “demo”",
+        ),
+        ([standing("closed")], "Bye was said"),
+    ],
+)
+def test_every_state_of_affairs_has_its_own_words(more: list[Record], words: str) -> None:
+    async def look(app: App, pilot: Pilot[int]) -> None:
+        assert words in text_of(app)
+
+    run(look, history=history_of([*ME, *more]))
+
+
+def test_escape_shows_the_topic_machine_while_nobody_else_is_there() -> None:
+    async def look(app: App, pilot: Pilot[int]) -> None:
+        assert "topic-demo · Schema:13" not in text_of(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "topic-demo · Schema:13" in text_of(app)
+
+    run(look, history=history_of([*ME, standing("failed", "no answer")]))
+
+
+def test_of_several_topics_one_is_chosen() -> None:
+    node = AnsweringNode()
+
+    async def look(app: App, pilot: Pilot[int]) -> None:
+        assert "Which topic?" in text_of(app)
+        await pilot.press("down", "enter")
+        await pilot.pause()
+        assert node.calls == [PickTopic("orders")]
+
+    run(look, history=history_of([standing("connecting", topics=("demo", "orders"))]), node=node)
+
+
+def test_the_first_machine_that_comes_ends_the_empty_screen() -> None:
+    history = history_of([*ME, standing("joined")])
+
+    async def look(app: App, pilot: Pilot[int]) -> None:
+        key = MachineKey(ROOT, 0)
+        history.append(
+            [
+                PeerRecord(NOW, ROOT, "joined", "root"),
+                MachineRecord(NOW, key, "lamp", SCHEMAS["worker"], "first-hand", clock=(1, 0, 0, 0)),
+            ]
+        )
+        await pilot.pause(0.1)
+        assert "lamp · Schema:4" in text_of(app)
+        assert app.view.machine_key == key
+
+    run(look, history=history)
+
+
+def test_a_lost_connection_is_told_above_the_panes_that_stay() -> None:
+    async def look(app: App, pilot: Pilot[int]) -> None:
+        text = text_of(app)
+        assert "Reconnecting: what you see may be out of date · lost root 4 s ago" in text
+        assert "order-4711 · Schema:12" in text
+
+    run(look, history=history_of([*records(), standing("reconnecting", "lost root 4 s ago")]))

@@ -100,8 +100,11 @@ class Engine(QueueView):
     def _run(self, mutation: Mutation) -> Result:
         transition = self._begin(mutation)
         result = self._emit(transition)
-        if transition.accepted and not mutation.check and self._subscriptions is not None:
-            self._tell_subscriptions(transition)
+        if self._subscriptions is not None and not mutation.check:
+            if transition.accepted:
+                self._tell_subscriptions(transition)
+            elif self._active != transition.active_before:
+                self._subscriptions.broken(transition.active_before)
         return result
 
     def _begin(self, mutation: Mutation) -> Transition:

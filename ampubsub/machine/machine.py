@@ -465,6 +465,8 @@ class Machine(PlannedEngine):
         self._names = made.names
         self._index = {name: i for i, name in enumerate(made.names)}
         self._clock = [clock.get(name, 0) for name in made.names]
+        if self._subscriptions is not None:
+            self._subscriptions.quiet.clear()
         self.set_groups(groups)
 
     # -- carrying clocks ---------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from ampubsub.machine.clock import Time
 from ampubsub.machine.engine import Engine
 from ampubsub.machine.errors import HandlerError
 from ampubsub.machine.mutation import NO_ARGS, Args, Mutation
-from ampubsub.machine.plans import ADD, Call, Node, Plan, PlanGraph
+from ampubsub.machine.plans import ADD, Call, Node, Plan, PlanGraph, Whole
 from ampubsub.machine.result import Result
+from ampubsub.machine.subscriptions import Subscriptions
 from ampubsub.machine.transition import Event, PlannedTransition
 
 CANCELED = Result.CANCELED
@@ -40,11 +41,15 @@ class PlannedEngine(Engine):
         if get_ident() != self._thread:
             self._check_thread()
         waits = self._subscriptions
+        if (
+            waits is not None
+            and (waits.bare or (args and waits.args))
+            and waits.awaits_args(plan.enters, args or NO_ARGS)
+        ):
+            return None
         if not tracers.any_transition:
             whole = plan.whole or plan.node.graph.whole(plan)
-            if whole is not None and (
-                waits is None or waits.indifferent_to(whole.moved, self._queue_tick + 1)
-            ):
+            if whole is not None and (waits is None or self._nobody_cares(waits, whole)):
                 self._queue_tick += 1
                 self._transition_count += whole.transitions
                 self._token += whole.transitions - 1
@@ -54,8 +59,6 @@ class PlannedEngine(Engine):
                 self._active = whole.active
                 self._node = whole.node
                 return plan.result
-        if waits is not None and waits.args and not waits.args.keys().isdisjoint(plan.enters):
-            return None
         graph = self._graph
         self._node = None
         self._processing = True
@@ -79,6 +82,15 @@ class PlannedEngine(Engine):
         else:
             self._settle_node()
         return result
+
+    def _nobody_cares(self, waits: Subscriptions, whole: Whole) -> bool:
+        number = self._transition_count + 1
+        if waits.bare:
+            return False
+        if waits.quiet.get(whole, 0) <= number:
+            waits.find_quiet(whole, number)
+            return waits.quiet.get(whole, 0) > number
+        return True
 
     def _process_queue(self) -> Result:
         if self._processing:
@@ -142,7 +154,7 @@ class PlannedEngine(Engine):
         if plan is None or (plan.auto and plan.asks):
             return None  # a refusal inside an Auto mutation changes what is asked next
         waits = self._subscriptions
-        if waits is not None and waits.args and not waits.args.keys().isdisjoint(plan.enters):
+        if waits is not None and waits.args and waits.awaits_args(plan.enters, mutation.args):
             return None
         return plan
 
@@ -157,11 +169,12 @@ class PlannedEngine(Engine):
             transition.mutation = mutation
         self._transition = transition
         result = plan.result
+        accepted = plan.accepted
         if plan.asks and not self._call_all(transition, plan.asks):
-            transition.accepted = False
+            transition.accepted = accepted = False
             transition.time_after = Time(self._clock)
             result = CANCELED
-        elif plan.accepted:
+        elif accepted:
             if not self._disposing:
                 clock = self._clock
                 for position, more in plan.ticks:
@@ -175,7 +188,7 @@ class PlannedEngine(Engine):
             if not settled:
                 if transition.latest_state != "Any":
                     self._recover_finals(transition)
-                transition.accepted = False
+                transition.accepted = accepted = False
                 result = CANCELED
             elif plan.auto_called and not self._disposing:
                 self.prepend(Mutation(ADD, plan.auto_called, auto=True))
@@ -190,11 +203,15 @@ class PlannedEngine(Engine):
             for hook in hooks:
                 hook(transition)
         waits = self._subscriptions
-        if waits is not None and plan.accepted and not waits.indifferent_to(plan.moved, self._queue_tick):
-            accepted = transition.accepted
-            if accepted:
-                exited = plan.left if plan.auto else plan.exits
-                waits.after_transition(plan.enters, exited, self._in_index_order(plan.moved))
+        if waits is None:
+            return result
+        if not accepted:
+            if self._active != plan.node.active:
+                waits.broken(plan.node.active)
+        elif waits.quiet.get(plan, 0) <= transition.number:
+            exited = plan.left if plan.auto else plan.exits
+            ticked = self._in_index_order(plan.moved)
+            waits.after_transition(plan.enters, exited, ticked, plan, transition.number)
         return result
 
     def _in_index_order(self, names: tuple[str, ...]) -> list[str]:

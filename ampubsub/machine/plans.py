@@ -18,7 +18,6 @@ Machines without handlers share the graph of their blueprint; a machine with han
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from ampubsub.machine.handlers import FINAL_SUFFIXES, Binding, Handler
 from ampubsub.machine.relations import Relations
@@ -51,14 +50,22 @@ class Call:
         """The name in `Transition.handlers`."""
 
 
-class Whole(NamedTuple):
+class Whole:
     """A mutation without handlers and the Auto mutation after it, in one."""
 
-    ticks: tuple[tuple[int, int], ...]
-    moved: tuple[str, ...]
-    transitions: int
-    active: tuple[str, ...]
-    node: Node
+    __slots__ = ("active", "moved", "node", "plans", "ticks", "transitions")
+
+    def __init__(self, *plans: Plan) -> None:
+        self.plans = plans
+        self.transitions = len(plans)
+        self.active: tuple[str, ...] = plans[-1].active
+        self.node: Node = plans[-1].next
+        ticks: dict[int, int] = {}
+        for plan in plans:
+            for position, more in plan.ticks:
+                ticks[position] = ticks.get(position, 0) + more
+        self.ticks = tuple(ticks.items())
+        self.moved = tuple(dict.fromkeys(name for plan in plans for name in plan.moved))
 
 
 class Plan:
@@ -195,18 +202,14 @@ class PlanGraph:
         if plan.asks or plan.finals:
             return None
         if not plan.auto_called:
-            plan.whole = Whole(plan.ticks, plan.moved, 1, plan.active, plan.next)
+            plan.whole = Whole(plan)
             return plan.whole
         auto = plan.next.autos.get(plan.auto_called)
         if auto is None:
             auto = plan.next.autos[plan.auto_called] = self._make(plan.next, ADD, plan.auto_called, True)
         if auto.asks or auto.finals:
             return None
-        ticks: dict[int, int] = {}
-        for position, more in (*plan.ticks, *auto.ticks):
-            ticks[position] = ticks.get(position, 0) + more
-        moved = tuple(dict.fromkeys((*plan.moved, *auto.moved)))
-        plan.whole = Whole(tuple(ticks.items()), moved, 2, auto.active, auto.next)
+        plan.whole = Whole(plan, auto)
         return plan.whole
 
     # -- making a plan: the engine's rules, followed once ------------------------------------------

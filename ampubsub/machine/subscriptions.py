@@ -1,10 +1,12 @@
 """Subscriptions: who waits for what on one machine.
 
-One mechanism carries all kinds. A subscription hangs where nothing but its own matter can touch it, so those
-that do not fire cost nothing:
+One mechanism carries all kinds: a subscription hangs on the names of the states whose change can fire it, so
+that a transition which touches none of them costs nothing.
 
-* `when`: on one of its states that is not active yet. When that one gets active and others are missing, it
-  moves on to one of those. `when_not` is the mirror.
+* `when`, `when_not`: equal ones share a group, which hangs on each of its states. Whether a group fires depends
+  on the plan alone that a transition goes by, so plans at which nothing fires are remembered as *quiet* until
+  the groups change. After a transition broken by an exception groups go on with what they knew, as in Go: a
+  state that got active in it counts once it is entered again.
 * `when_time`: in one heap per state, by tick. Once a state has reached its tick it counts as reached for good.
 * `when_args`: on its state's name, looked at while that state's final handlers run.
 * `when_query`: in a list, asked after each accepted transition.
@@ -22,23 +24,29 @@ from ampubsub.machine.context import Context, StateContext, Waiter
 from ampubsub.machine.mutation import Args
 
 if TYPE_CHECKING:
+    from ampubsub.machine.plans import Plan, Whole
     from ampubsub.machine.view import MachineView
+
+_KEEP_QUIET = 1000
+"""How many quiet plans are remembered."""
+_FAR = 1 << 40
+_MOST_TICKS = 8
+"""No transition ticks a state more often, not even one broken by an exception."""
 
 Query = Callable[["MachineView"], bool]
 
 
-class StatesWait:
-    """A `when` or `when_not`: hangs on one state that still is the wrong way."""
+class StatesGroup:
+    """All equal `when`, or `when_not`: the same states, to be active or not."""
 
-    __slots__ = ("active", "context", "states", "waiter")
+    __slots__ = ("active", "known", "states", "waits")
 
-    def __init__(
-        self, waiter: Waiter, states: tuple[str, ...], active: bool, context: Context | None
-    ) -> None:
-        self.waiter = waiter
+    def __init__(self, states: tuple[str, ...], active: bool) -> None:
         self.states = states
         self.active = active
-        self.context = context
+        self.waits: list[tuple[Waiter, Context | None]] = []
+        self.known: dict[str, bool] = {}
+        """What it takes for active or not where a broken transition made it something else."""
 
 
 class TimeWait:
@@ -93,10 +101,15 @@ class Subscriptions:
     def __init__(self, machine: MachineView) -> None:
         self.machine = machine
         self.contexts: dict[str, StateContext] = {}
-        self.to_enter: dict[str, list[StatesWait]] = {}
-        self.to_exit: dict[str, list[StatesWait]] = {}
+        self.groups: dict[tuple[tuple[str, ...], bool], StatesGroup] = {}
+        self.to_enter: dict[str, list[StatesGroup]] = {}
+        self.to_exit: dict[str, list[StatesGroup]] = {}
+        self.quiet: dict[object, int] = {}
+        """Plans at which nobody here wakes up, before that transition number."""
         self.times: dict[str, list[tuple[int, int, TimeWait]]] = {}
         self.args: dict[str, list[ArgsWait]] = {}
+        self.bare = 0
+        """How many waits for arguments are content with none."""
         self.queries: list[QueryWait] = []
         self.queue: list[tuple[int, int, Waiter]] = []
         self.queue_ends: list[Waiter] = []
@@ -106,7 +119,15 @@ class Subscriptions:
 
     def when(self, waiter: Waiter, states: tuple[str, ...], active: bool, context: Context | None) -> None:
         """Fire once all states are active (or none is) at the same time."""
-        self._hang(StatesWait(waiter, states, active, context))
+        key = (states, active)
+        group = self.groups.get(key)
+        if group is None or group.known:
+            group = self.groups[key] = StatesGroup(states, active)
+            table = self.to_enter if active else self.to_exit
+            for state in dict.fromkeys(states):
+                table.setdefault(state, []).append(group)
+        group.waits.append((waiter, context))
+        self.quiet.clear()
         self.machine.log_line(3, f"[{'when' if active else 'whenNot'}:new] {' '.join(states)}")
 
     def when_time(
@@ -116,6 +137,7 @@ class Subscriptions:
         tick = self.machine.tick
         missing = [(state, time) for state, time in zip(states, times, strict=True) if tick(state) < time]
         wait = TimeWait(waiter, states, times, len(missing), context)
+        self.quiet.clear()
         for state, time in missing:
             heappush(self.times.setdefault(state, []), (time, next(self._serial), wait))
         self.machine.log_line(3, f"[whenTime:new] {','.join(states)} {' '.join(map(str, times))}")
@@ -130,17 +152,20 @@ class Subscriptions:
                 return wait.waiter
         waiter = make()
         self.args.setdefault(state, []).append(ArgsWait(waiter, args, context))
+        self.bare += not args
         return waiter
 
     def when_query(self, waiter: Waiter, query: Query, context: Context | None) -> None:
         """Fire after the first accepted transition at which the query is true."""
         self.machine.log_line(3, f"[whenQuery:new] {len(self.queries)}")
         self.queries.append(QueryWait(waiter, query, context))
+        self.quiet.clear()
 
     def when_queue(self, waiter: Waiter, tick: int) -> None:
         """Fire after the first accepted transition at or past that queue tick."""
         self.machine.log_line(3, f"[whenQueue:new] {tick}")
         heappush(self.queue, (tick, next(self._serial), waiter))
+        self.quiet.clear()
 
     def state_context(self, state: str) -> StateContext:
         """The context of a state's present activation; already ended when it is not active."""
@@ -153,37 +178,64 @@ class Subscriptions:
             context.cancel()
             return context
         self.contexts[state] = context
+        self.quiet.clear()
         machine.log_line(3, f"[ctx:new] {state}")
         return context
 
-    def indifferent_to(self, moved: Iterable[str], queue_tick: int) -> bool:
-        """Whether nobody here cares about these states' clocks changing."""
-        if self.queries or (self.queue and self.queue[0][0] <= queue_tick):
-            return False
-        enter, leave, times, args, contexts = (
-            self.to_enter,
-            self.to_exit,
-            self.times,
-            self.args,
-            self.contexts,
-        )
+    def find_quiet(self, whole: Whole, number: int) -> None:
+        """Remember several plans as one if each of them is quiet."""
+        until = min(self.quiet.get(plan, 0) for plan in whole.plans)
+        if until > number:
+            self.quiet[whole] = until
+
+    def _quiet_until(
+        self, entered: Sequence[str], exited: Sequence[str], moved: Iterable[str], number: int
+    ) -> int:
+        """Before which transition these states' moving again wakes nobody; 0 when the next one may."""
+        if self.queries or self.queue or len(self.quiet) >= _KEEP_QUIET:
+            return 0
+        for group in self._touched(entered, exited):
+            if group.known or any(context is not None for _, context in group.waits):
+                return 0
+        nearest = _FAR
         for state in moved:
-            if state in enter or state in leave or state in times or state in args or state in contexts:
-                return False
-        return True
+            if state in self.contexts:
+                return 0
+            heap = self.times.get(state)
+            if heap:
+                nearest = min(nearest, heap[0][0] - self.machine.tick(state))
+        return number + nearest // _MOST_TICKS
+
+    def awaits_args(self, entered: Iterable[str], args: Args) -> bool:
+        """Whether entering these states with these arguments may fire something."""
+        if not args and not self.bare:
+            return False
+        return any(
+            _contains(args, wait.args) or (wait.context is not None and wait.context.done)
+            for state in entered
+            for wait in self.args.get(state, ())
+        )
 
     # -- what happened ---------------------------------------------------------------------------
 
-    def after_transition(self, entered: Sequence[str], exited: Sequence[str], ticked: Iterable[str]) -> None:
-        """An accepted transition is over: end contexts, then fire what has come true."""
+    def after_transition(
+        self,
+        entered: Sequence[str],
+        exited: Sequence[str],
+        ticked: Iterable[str],
+        plan: Plan | None = None,
+        number: int = 0,
+    ) -> None:
+        """An accepted transition is over: end contexts, then fire what has come true.
+
+        If nothing has, the plan it went by is remembered as quiet, from this transition number on.
+        """
         fired: list[Waiter] = []
         if self.contexts:
             for state in exited:
                 self._end_context(state)
-        if self.to_enter and entered:
-            self._moved(self.to_enter, entered, exited, fired)
-        if self.to_exit and exited:
-            self._moved(self.to_exit, exited, (), fired)
+        if self.to_enter or self.to_exit:
+            self._moved(self._touched(entered, exited), entered, exited, fired)
         if self.times:
             self._ticked(ticked, fired)
         if self.queue:
@@ -194,6 +246,12 @@ class Subscriptions:
                 fired.append(waiter)
         if self.queries:
             self._asked(fired)
+        if fired:
+            self.quiet.clear()
+        elif plan is not None:
+            until = self._quiet_until(entered, exited, plan.moved, number)
+            if until > number:
+                self.quiet[plan] = until
         for waiter in fired:
             waiter.finish()
 
@@ -207,6 +265,7 @@ class Subscriptions:
             if not expired and not _contains(args, wait.args):
                 continue
             waits.remove(wait)
+            self.bare -= not wait.args
             self.machine.log_line(3, f"[whenArgs:match] {state} ({','.join(wait.args)})")
             if not expired:
                 wait.waiter.finish()
@@ -225,12 +284,12 @@ class Subscriptions:
         for context in list(self.contexts.values()):
             context.cancel()
         self.contexts.clear()
-        waiters = [
-            wait.waiter
-            for table in (self.to_enter, self.to_exit)
-            for waits in table.values()
-            for wait in waits
-        ]
+        tables = (self.to_enter, self.to_exit)
+        groups = {group: None for table in tables for hanging in table.values() for group in hanging}
+        waiters = [waiter for group in groups for waiter, _ in group.waits]
+        self.groups.clear()
+        self.quiet.clear()
+        self.bare = 0
         waiters += [entry[2].waiter for heap in self.times.values() for entry in heap]
         waiters += [wait.waiter for waits in self.args.values() for wait in waits]
         waiters += [wait.waiter for wait in self.queries]
@@ -244,47 +303,76 @@ class Subscriptions:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _hang(self, wait: StatesWait) -> bool:
-        """Hang a wait on a state that is the wrong way; False when there is none."""
-        tick = self.machine.tick
-        for state in wait.states:
-            if (tick(state) & 1 == 1) is not wait.active:
-                table = self.to_enter if wait.active else self.to_exit
-                table.setdefault(state, []).append(wait)
-                return True
-        return False
-
     def _end_context(self, state: str) -> None:
         context = self.contexts.pop(state, None)
         if context is not None:
             self.machine.log_line(3, f"[ctx:match] {state}")
             context.cancel()
 
+    def broken(self, before: Sequence[str]) -> None:
+        """A transition was broken by an exception: nobody is told, and groups keep what they knew."""
+        is_active = self.machine.is_
+        for table in (self.to_enter, self.to_exit):
+            for state, groups in table.items():
+                was = state in before
+                if is_active(state) is not was:
+                    for group in groups:
+                        group.known.setdefault(state, was)
+        self.quiet.clear()
+
+    def _touched(self, entered: Sequence[str], exited: Sequence[str]) -> dict[StatesGroup, None]:
+        """Groups that this transition tells something."""
+        return {
+            group: None
+            for table in (self.to_enter, self.to_exit)
+            for states in (entered, exited)
+            for state in states
+            for group in table.get(state, ())
+        }
+
     def _moved(
         self,
-        table: dict[str, list[StatesWait]],
-        moved: Sequence[str],
-        leaving: Sequence[str],
+        touched: Iterable[StatesGroup],
+        entered: Sequence[str],
+        exited: Sequence[str],
         fired: list[Waiter],
     ) -> None:
-        """States turned the right way. States that leave in the same transition still count, as in Go."""
+        """Fire groups that have come true. For `when`, states that leave in the same transition still count."""
         is_active = self.machine.is_
-        for state in moved:
-            waits = table.pop(state, None)
-            if not waits:
-                continue
-            for wait in waits:
-                if wait.waiter.error is not None:
-                    continue
-                expired = wait.context is not None and wait.context.done
-                true_now = all(is_active(other) is wait.active or other in leaving for other in wait.states)
+        for group in touched:
+            wanted, known = group.active, group.known
+            if known:
+                for state in (*entered, *exited):
+                    known.pop(state, None)
+            moved = entered if wanted else exited
+            true_now = any(state in moved for state in group.states) and all(
+                known.get(state, is_active(state)) is wanted or (wanted and state in exited)
+                for state in group.states
+            )
+            kept: list[tuple[Waiter, Context | None]] = []
+            for waiter, context in group.waits:
+                expired = context is not None and context.done
                 if not true_now and not expired:
-                    self._hang(wait)
+                    if waiter.error is None:
+                        kept.append((waiter, context))
                     continue
-                kind = "when" if wait.active else "whenNot"
-                self.machine.log_line(3, f"[{kind}:match] {' '.join(wait.states)}")
+                kind = "when" if wanted else "whenNot"
+                self.machine.log_line(3, f"[{kind}:match] {' '.join(group.states)}")
                 if not expired:
-                    fired.append(wait.waiter)
+                    fired.append(waiter)
+            group.waits = kept
+            if not kept:
+                self._drop(group)
+
+    def _drop(self, group: StatesGroup) -> None:
+        table = self.to_enter if group.active else self.to_exit
+        for state in dict.fromkeys(group.states):
+            hanging = table[state]
+            hanging.remove(group)
+            if not hanging:
+                del table[state]
+        if self.groups.get((group.states, group.active)) is group:
+            del self.groups[group.states, group.active]
 
     def _ticked(self, ticked: Iterable[str], fired: list[Waiter]) -> None:
         for state in ticked:

@@ -1,0 +1,47 @@
+"""`python -m amdbg_tui.demo.child SEED`: the demo's child process. Ends when its stdin does.
+
+The first line it prints is JSON: `{"addresses": [...]}` of the root.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+
+import trio
+
+from amdbg_tui.demo.network import demo_network
+from amdbg_tui.demo.settings import DemoSettings
+
+
+async def main(seed: int) -> None:
+    """Run the network until the parent is gone or asks for the end."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_watch_parent, nursery.cancel_scope)
+        nursery.start_soon(_watch_signals, nursery.cancel_scope)
+        async with demo_network(DemoSettings(seed=seed)) as addresses:
+            print(json.dumps({"addresses": addresses}), flush=True)
+            await trio.sleep_forever()
+
+
+async def _watch_parent(scope: trio.CancelScope) -> None:
+    """The parent holds the other end of stdin, and nobody else does."""
+    stdin = trio.lowlevel.FdStream(os.dup(sys.stdin.fileno()))
+    async with stdin:
+        while await stdin.receive_some():
+            pass
+    scope.cancel()
+
+
+async def _watch_signals(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for _ in signals:
+            scope.cancel()
+
+
+if __name__ == "__main__":
+    logging.disable(logging.WARNING)
+    trio.run(main, int(sys.argv[1]) if len(sys.argv) > 1 else DemoSettings().seed)

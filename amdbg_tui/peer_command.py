@@ -1,0 +1,207 @@
+"""`ampubsub-tui peer`: take part without a screen. One JSON line with id and addresses, then one per event.
+
+Text of others stays JSON text: everything that is not plain ASCII is escaped, so the lines are harmless on a
+terminal. Ends with a bye on Ctrl-C, SIGTERM or SIGHUP, and when nobody reads its output any more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+import trio
+
+from amdbg_tui.node import JoinRequest
+from ampubsub.machine import Machine, Tracer, Transition, trio_adapter
+from ampubsub.topic import Host, Topic, TopicSettings
+from ampubsub.topic.events import (
+    ClockChanged,
+    MachineExposed,
+    MachineGone,
+    MachineReplaced,
+    MachineSourceChanged,
+    Noticed,
+    PeerChanged,
+    TopicEvent,
+)
+from ampubsub.transport.interface import TransportError
+
+WRONG_INPUT = 2
+EVENT_WORDS: Mapping[type[Any], str] = {
+    PeerChanged: "peer",
+    MachineExposed: "machine",
+    MachineSourceChanged: "source",
+    MachineReplaced: "replaced",
+    MachineGone: "gone",
+    ClockChanged: "clock",
+    Noticed: "notice",
+}
+"""The word in `event` of each line."""
+
+
+class CannotTakePart(Exception):  # noqa: N818 - reads as a sentence where it is raised
+    """The peer cannot start or find a topic; the text says why, in one line."""
+
+
+def run_peer(request: JoinRequest) -> int:
+    """Run until told to stop. The exit status: 0, or 2 when it could not take part (one line on stderr)."""
+    status = 0
+    try:
+        trio.run(_Peer(request).run)
+    except* (CannotTakePart, TransportError) as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        text = " ".join(str(error).split())
+        print(f"ampubsub-tui: {text.encode('ascii', 'backslashreplace').decode()}", file=sys.stderr)
+        status = WRONG_INPUT
+    return status
+
+
+def line(event: str, **values: Any) -> str:
+    """One line of output."""
+    return json.dumps({"event": event, **values}, ensure_ascii=True)
+
+
+class _LocalClock(Tracer):
+    """Tells the clock of an own machine after each transition that changed it."""
+
+    def __init__(self, tell: Callable[[str], None], peer_id: str, index: int) -> None:
+        self.tell = tell
+        self.key = [peer_id, index]
+
+    def transition_end(self, transition: Transition) -> None:
+        """Tell it."""
+        if transition.time_after != transition.time_before and not transition.mutation.check:
+            self.tell(
+                line(
+                    "clock",
+                    key=self.key,
+                    before=transition.time_before,
+                    after=transition.time_after,
+                    source="local",
+                    teller=self.key[0],
+                )
+            )
+
+
+class _Peer:
+    def __init__(self, request: JoinRequest) -> None:
+        self.request = request
+        self._lines, self._to_print = trio.open_memory_channel[str](4096)
+        self._unprinted = 0
+
+    async def run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_signals, nursery.cancel_scope)
+            nursery.start_soon(self._print, nursery.cancel_scope)
+            await self._take_part()
+            nursery.cancel_scope.cancel()
+
+    async def _take_part(self) -> None:
+        request = self.request
+        host = Host(_libp2p())
+        async with host.opened(request.listen):
+            self.tell(line("ready", peer_id=host.peer_id, addresses=host.transport.addresses))
+            name = request.topic or await self._only_topic(host)
+            await self._reach_somebody(host)
+            topic = Topic(
+                name,
+                expose=request.expose,
+                connect=request.addresses,
+                settings=TopicSettings(silent=request.silent),
+                host=host,
+                peer_name=request.name,
+            )
+            topic.watch(lambda event: self._tell_event(topic, event))
+            for index, machine in topic.exposed.items():
+                machine.bind_tracer(_LocalClock(self.tell, host.peer_id, index))
+            machines = [machine for machine in request.expose if machine.spawn is None]
+            async with topic, trio_adapter.own(*machines):
+                await topic.machine.when("Joined")
+                self.tell(line("joined", topic=name))
+                await trio.sleep_forever()
+
+    async def _only_topic(self, host: Host) -> str:
+        offered = await host.discover(
+            self.request.addresses, patience_s=self.request.settings.topics_patience_s
+        )
+        if not offered:
+            raise CannotTakePart("the dialled peer takes part in no topic; name one with --topic NAME")
+        if len(offered) > 1:
+            names = ", ".join(repr(name) for name in sorted(offered))
+            raise CannotTakePart(
+                f"the dialled peer takes part in several topics: choose with --topic: {names}"
+            )
+        return next(iter(offered))
+
+    async def _reach_somebody(self, host: Host) -> None:
+        """Without a screen to explain it, a peer that reaches nobody at first ends with the reason."""
+        failed: list[TransportError] = []
+        for address in self.request.addresses:
+            try:
+                await host.transport.connect(address)
+            except TransportError as error:
+                failed.append(error)
+        if failed and len(failed) == len(self.request.addresses):
+            raise failed[0]
+
+    def tell(self, text: str) -> None:
+        """Have a line printed; a reader that is too slow misses lines and is told how many."""
+        try:
+            if self._unprinted:
+                self._lines.send_nowait(line("missed", lines=self._unprinted))
+                self._unprinted = 0
+            self._lines.send_nowait(text)
+        except trio.WouldBlock:
+            self._unprinted += 1
+
+    def _tell_event(self, topic: Topic, event: TopicEvent) -> None:
+        values = {field.name: getattr(event, field.name) for field in fields(event)}
+        if isinstance(event, MachineExposed):
+            machine: Any = topic.network_machine(event.key) or topic.exposed.get(event.key[1])
+            if machine is not None:
+                values.update(_described(machine))
+        self.tell(line(EVENT_WORDS[type(event)], **values))
+
+    async def _print(self, scope: trio.CancelScope) -> None:
+        async for text in self._to_print:
+            try:
+                await trio.to_thread.run_sync(_write_line, text)
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                scope.cancel()
+                return
+
+    async def _watch_signals(self, scope: trio.CancelScope) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            async for _ in signals:
+                scope.cancel()
+                return
+
+
+def _write_line(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _described(machine: Machine) -> dict[str, Any]:
+    """What a machine is, in asyncmachine's own words."""
+    states: Sequence[str] = machine.state_names
+    return {
+        "states": states,
+        "schema": {name: {k: v for k, v in asdict(machine.schema[name]).items() if v} for name in states},
+        "tags": machine.tags,
+        "clock": machine.time(),
+    }
+
+
+def _libp2p() -> Any:
+    from ampubsub.transport.libp2p import Libp2pTransport
+
+    return Libp2pTransport()

@@ -93,7 +93,9 @@ KEYMAP: tuple[Key, ...] = (
     Key("see.more", "right_square_bracket", "level(1)", "More log", "One log level more.", "See"),
     Key("see.less", "left_square_bracket", "level(-1)", "Less log", "One log level less.", "See"),
     Key("see.canceled", "alt+z", "show('canceled')", "Canceled", "Show or hide canceled records.", "See"),
-    Key("see.auto", "alt+u", "show('auto')", "Auto", "Show or hide automatic records.", "See"),
+    Key(
+        "see.auto", "alt+u", "show('auto')", "Auto", "Automatic records: all, none, not the canceled.", "See"
+    ),
     Key("see.checks", "alt+k", "show('checks')", "Checks", "Show or hide checks (can add?).", "See"),
     Key("see.health", "alt+b", "show('health')", "Health", "Show or hide health checks.", "See"),
     Key("see.topic", "alt+m", "show('topic')", "Topic", "Show or hide what topic machines do.", "See"),

@@ -90,7 +90,7 @@ def keys(remapped: Mapping[str, str]) -> list[Row]:
         ],
         [],
         [("Keys can be changed by name in the settings file:", "grey")],
-        [('  [keys]  "change.add" = "a"', "grey")],
+        [('  [keys]  "change.add" = "f2"', "grey")],
     ]
     return rows
 

@@ -92,7 +92,14 @@ class RecordsPane(VirtualList):
     def made_for(self) -> Hashable:
         """Rows are made anew when this changes."""
         stream, view = self.stream, self.view
-        return (stream.rebuilt_version, stream.scope_words, view.level, view.log_text, view.shows["health"])
+        return (
+            stream.rebuilt_version,
+            stream.scope_words,
+            view.level,
+            view.log_text,
+            view.shows["health"],
+            view.autos,
+        )
 
     def _take(self) -> None:
         moments = self.stream.moments

@@ -79,7 +79,7 @@ def switches(app: Standpoint) -> list[Switch]:
         Switch("states", "state_filter", lambda: view.state_filter),
         Switch("only-state", "only_state", lambda: "X" if view.only_state else " "),
         shown("canceled"),
-        shown("auto"),
+        Switch("auto", "show('auto')", lambda: view.autos),
         shown("checks"),
         shown("health"),
         shown("topic"),

@@ -56,7 +56,7 @@ class Stream:
             states=frozenset({view.state}) if view.only_state and view.state else frozenset(),
             text=view.log_text,
             accepted=None if view.shows["canceled"] else True,
-            auto=None if view.shows["auto"] else False,
+            auto=None if view.autos.strip() else False,
             check=None if view.shows["checks"] else False,
         )
 

@@ -60,7 +60,9 @@ class TransitionDetail(TextList):
         rows.append([])
         moved = f" (+{time_after - time_before})" if time_after != time_before else ""
         queue = f" · q{record.queue_tick}" if record.queue_tick else ""
-        facts = f"t{time_before} → t{time_after}{moved}{queue} · {record.transition_id}"
+        facts = f"t{time_before} → t{time_after}{moved}{queue}"
+        if record.transition_id:
+            facts += f" · transition {record.transition_id}"
         rows += wrap([(facts, "grey")], width, "  ")
         rows += self._section(
             "Arguments", [[(f"{k} ", "bright"), (v, "inactive")] for k, v in record.args], width

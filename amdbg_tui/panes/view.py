@@ -19,6 +19,7 @@ from amdbg_tui.panes.stream import Stream
 LEVELS = ("nothing", "external", "changes", "ops", "decisions", "everything")
 """Names of the log levels, from the asyncmachine manual."""
 STATE_FILTERS = ("all", "active", "changed")
+AUTOS = ("*", "X", " ")
 HEALTH_STATES = frozenset({"Healthcheck", "Heartbeat"})
 
 
@@ -50,12 +51,13 @@ class View:
         self.following = True
         self.shows = {
             "canceled": True,
-            "auto": True,
             "checks": False,
             "health": False,
             "topic": False,
             "gone": True,
         }
+        self.autos = "*"
+        """am-dbg's three values: `X` all automatic records, blank none, `*` those that were not canceled."""
         self.opened: Moment | None = None
         self.version = 0
         """Grows with everything the person chooses."""
@@ -120,7 +122,9 @@ class View:
         return self.log, self.transitions
 
     def passes(self, record: TransitionRecord) -> bool:
-        """The rule that the history cannot answer: health checks are left out unless asked for."""
+        """The rules that a filter of the history cannot tell: vain auto records, and health checks."""
+        if self.autos == "*" and record.auto and not record.accepted:
+            return False
         return self.shows["health"] or len(record.called) != 1 or record.called[0] not in HEALTH_STATES
 
     def take(self, changes: Changes) -> None:
@@ -139,6 +143,10 @@ class View:
 
     def toggle(self, what: str) -> None:
         """Show or hide a kind of records or rows."""
+        if what == "auto":
+            self.autos = AUTOS[(AUTOS.index(self.autos) + 1) % len(AUTOS)]
+            self.changed()
+            return
         self.shows[what] = not self.shows[what]
         self.changed()
 

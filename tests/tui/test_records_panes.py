@@ -190,3 +190,20 @@ def test_the_topic_machine_is_a_machine_like_any_other() -> None:
         assert "+MsgReceived +ProcessMsgs" in text
 
     run(act)
+
+
+def test_automatic_records_that_came_to_nothing_are_left_out_unless_asked_for() -> None:
+    history = fixed_history()
+    clock = history.live.machines[ORDER].clock
+    vain = TransitionRecord(NOW, ORDER, "v", "add", ("Shipped",), False, clock, clock, auto=True)
+    history.append([vain])
+
+    async def act(app: App, pilot: Pilot[int]) -> None:
+        last = lambda: app.log_pane.rows[-1][0].record  # noqa: E731
+        assert last() != vain
+        await pilot.press("alt+u")
+        await until(pilot, lambda: last() == vain)
+        await pilot.press("alt+u")
+        await until(pilot, lambda: not any(row[0].record.auto for row in app.log_pane.rows))
+
+    run(act, history=history)

@@ -96,6 +96,10 @@ class Core:
         self.changed_s = float("-inf")
         """When the first of the changes that are not told yet happened."""
         self.last_update_s = float("-inf")
+        self.last_info_s = float("-inf")
+        """When we described ourselves last."""
+        self.last_clocks_s = float("-inf")
+        """When we told all our clocks last because somebody asked."""
         self.last_gossip_s = float("-inf")
         self.dropped_by_transport: Counter[str] = Counter()
         self.disposals: list[Callable[[str], object]] = []

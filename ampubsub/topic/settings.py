@@ -37,7 +37,7 @@ class TopicSettings:
     # -- our own changes
     update_delay_s: float = 0.02
     """A change waits this long for others to go with it (Go: up to 5, the heartbeat)."""
-    update_interval_s: float = 0.2
+    update_interval_s: float = 0.1
     """The least time between two `updates` of ours; changes in between are merged, the latest clock wins."""
 
     # -- saying hello, asking, answering
@@ -63,6 +63,12 @@ class TopicSettings:
     """We answer for another peer only when it did not answer itself within this."""
     relay_many: int = 4
     """Asked for this many or more at once, one who knows them all answers first, for all of them."""
+    answer_interval_s: float = 2.0
+    """We describe ourselves, or tell all our clocks, this often at the most when asked; askers share an answer."""
+    owner_patience_s: float = 1.5
+    """Asked for together with many others, we leave the answer to one who knows them all for this long."""
+    named_s: float = 15.0
+    """Whoever named peers in gossip answers for them first, for this long."""
     told_again_s: float = 5.0
     """Who asks for what we told less than this ago asks again, and is answered ever more rarely."""
     told_again_max_s: float = 600.0
@@ -103,7 +109,7 @@ class TopicSettings:
     # -- budgets
     budget_window_s: float = 5.0
     """The sliding window of every budget (Go: fixed windows of 5, which double at an edge)."""
-    budget_own: int = 30
+    budget_own: int = 50
     """Messages we send in a window, at the most (Go: 10)."""
     budget_topic: int = 150
     """Messages all peers together send in a window; above it each keeps to its fair share."""

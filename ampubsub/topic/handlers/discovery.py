@@ -140,7 +140,7 @@ class DiscoveryHandlers:
         asker = event.args["peer_id"]
         asked = (event.args["message"].peer_ids or ())[: settings.events_remembered]
         many = len(asked) >= settings.relay_many
-        recently = now - settings.budget_window_s
+        recently = now - settings.named_s
         named = sum(1 for peer_id in asked if core.named.get(peer_id, 0.0) > recently)
         spread = core.spread()
         for peer_id in asked:
@@ -150,8 +150,9 @@ class DiscoveryHandlers:
                 self._asks_again(asker)
                 continue
             if peer_id == core.peer_id:
-                delay = settings.relay_delay_s if many else 0.0
+                delay = settings.owner_patience_s if many else 0.0
                 delay += core.random.uniform(0, spread)
+                delay = max(delay, core.last_info_s + settings.answer_interval_s - now)
             elif many and 2 * named >= len(asked):
                 delay = core.random.uniform(0.5, 1) * settings.greet_delay_s
             else:
@@ -206,5 +207,7 @@ class DiscoveryHandlers:
         gossips = gossip_about(core, amount)
         core.newcomers.clear()
         core.remember_named(gossips)
+        if core.peer_id in infos:
+            core.last_info_s = core.now()
         for message in split_info(core, infos, gossips):
             core.send("info", wire.encode(message), event=event)

@@ -123,8 +123,12 @@ class SyncHandlers:
         for peer_id in (event.args["message"].peer_ids or ())[: settings.events_remembered]:
             if not self._can_tell(peer_id) or not core.told_updates.may_answer(asker, peer_id, now):
                 continue
-            delay = 0.0 if peer_id == core.peer_id else 2 * settings.relay_delay_s
-            core.updates_due.add(peer_id, now + delay + core.random.uniform(0, core.spread()), asker)
+            delay = core.random.uniform(0, core.spread())
+            if peer_id == core.peer_id:
+                delay = max(delay, core.last_clocks_s + settings.answer_interval_s - now)
+            else:
+                delay += 2 * settings.relay_delay_s
+            core.updates_due.add(peer_id, now + delay, asker)
         if core.updates_due:
             core.hurry()
             core.ensure("SendUpdates", event=event)
@@ -174,6 +178,7 @@ class SyncHandlers:
         core = self.core
         if peer_id == core.peer_id:
             core.exposures.dirty.clear()
+            core.last_clocks_s = core.now()
             return core.exposures.clocks()
         peer = core.registry.peers.get(peer_id)
         machines = peer.machines.items() if peer else ()

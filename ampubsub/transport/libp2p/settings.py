@@ -52,7 +52,8 @@ class TransportSettings:
     # GossipSub (go-libp2p-pubsub's values unless a reason is given)
     degree: int = 6
     degree_low: int = 5
-    degree_high: int = 12
+    degree_high: int = 64
+    """Go: 12. A hub with more leaves than this hands messages on to some of them only with the next heartbeat."""
     heartbeat_s: float = 1.0
     """py-libp2p: 120, with which a mesh hardly forms."""
     gossip_window: int = 3

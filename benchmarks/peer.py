@@ -1,0 +1,325 @@
+"""The peer on real QUIC over loopback: latency, a star of processes, CPU per message, memory.
+
+`python -m benchmarks.peer [latency] [star] [cpu] [memory]`, by default all. In the star every peer is a process of
+its own; times are of the system's monotonic clock, which all processes share.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+
+import trio
+
+from ampubsub import Machine, State, Topic, TopicSettings
+from ampubsub.transport.memory import MemoryNetwork
+
+LOOPBACK = ["/ip4/127.0.0.1/udp/0/quic-v1"]
+PEERS = 20
+MACHINES = 3
+PATIENCE_S = 90.0
+
+
+def lamp(name: str) -> Machine:
+    """A machine with a dozen states."""
+    states = {"On": State(require=("Power",)), "Power": State(), "Blink": State(multi=True)}
+    states |= {f"Mode{number}": State() for number in range(9)}
+    return Machine(states, id=name, states=["Exception", *states])
+
+
+# -- latency -------------------------------------------------------------------------------------------
+
+
+async def latency(changes: int = 200) -> None:
+    """From a mutation to the `when` of another peer, idle and under a burst."""
+    own = lamp("own")
+    async with Topic("bench", expose=[own], listen=LOOPBACK) as root:
+        await root.machine.when("Joined")
+        async with Topic("bench", connect=root.addresses) as other:
+            while not other.network_machines:
+                await other.machine.when_ticks("MsgInfo", 1)
+            (remote,) = other.network_machines
+            await trio.sleep(1)
+            for words, pause_s in (("one change every 0.3 s", 0.3), ("as fast as they arrive", 0.0)):
+                took = []
+                for _ in range(changes // 4 if pause_s else changes):
+                    await trio.sleep(pause_s)
+                    start = time.perf_counter()
+                    own.add("Blink")
+                    await remote.when_time(["Blink"], [own.tick("Blink")])
+                    took.append(time.perf_counter() - start)
+                took.sort()
+                p50, p99 = took[len(took) // 2], took[min(len(took) - 1, int(len(took) * 0.99))]
+                print(
+                    f"latency, {words}: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms ({len(took)} changes)"
+                )
+
+
+# -- the star ------------------------------------------------------------------------------------------
+
+
+async def child(number: int, address: str, peers: int, machines: int) -> None:
+    """One peer of the star; tells what it sees in JSON lines, changes a machine when told so."""
+
+    def tell(what: str, **more: object) -> None:
+        print(json.dumps({"what": what, "at": time.monotonic(), **more}), flush=True)
+
+    exposed = [lamp(f"p{number}-{index}") for index in range(machines if number else 0)]
+    connect = [address] if address != "-" else []
+    others = (peers - 1) * machines - len(exposed)
+    topic = Topic("bench", expose=exposed, listen=LOOPBACK, connect=connect)
+    state = {"all": False}
+
+    def watch(event: object) -> None:
+        known = topic.network_machines
+        if not state["all"] and len(known) >= others:
+            state["all"] = True
+            tell("all")
+        for machine in known if state["all"] else ():
+            if machine.remote_id == "p1-0" and machine.is_("Power") and "seen" not in state:
+                state["seen"] = True
+                tell("seen")
+
+    topic.watch(watch)
+    async with topic:
+        await topic.machine.when("Joined")
+        tell("joined", address=topic.addresses[0])
+        async for line in trio.wrap_file(sys.stdin):
+            if line.startswith("change"):
+                tell("changed")
+                exposed[0].add("Power")
+            elif line.startswith("stop"):
+                break
+        told = topic.peers[topic.peer_id].messages_out
+        heard = sum(sum(peer.messages_in.values()) for peer in topic.peers.values())
+        tell("sum", out=dict(told), heard=heard, cpu=time.process_time(), dropped=dict(topic.dropped))
+
+
+class Star:
+    """The processes of one star, and what they told."""
+
+    def __init__(self, peers: int, machines: int) -> None:
+        self.peers, self.machines = peers, machines
+        self.told: dict[str, dict[int, dict[str, object]]] = {}
+        self.news = trio.Event()
+
+    async def run(self) -> dict[str, float]:
+        """Start all, wait until all know all, change one machine, stop."""
+        async with trio.open_nursery() as nursery:
+            processes = [await self._start(nursery, 0, "-")]
+            await self._all("joined", 1)
+            address = str(self.told["joined"][0]["address"])
+            processes += [await self._start(nursery, number, address) for number in range(1, self.peers)]
+            await self._all("joined", self.peers)
+            await self._all("all", self.peers)
+            await trio.sleep(3)
+            await self._say(processes[1], "change")
+            await self._all("seen", self.peers - 1)
+            for process in processes:
+                await self._say(process, "stop")
+            await self._all("sum", self.peers)
+            for process in processes:
+                await process.wait()
+            nursery.cancel_scope.cancel()
+        joined = self._latest("joined")
+        sums = self.told["sum"].values()
+        return {
+            "list": self._latest("all") - joined,
+            "change": self._latest("seen") - self._latest("changed"),
+            "sent": float(sum(sum(s["out"].values()) for s in sums)),  # type: ignore[attr-defined]
+            "cpu": statistics.mean(float(str(s["cpu"])) for s in sums),
+        }
+
+    async def _start(self, nursery: trio.Nursery, number: int, address: str) -> trio.Process:
+        command = [sys.executable, "-m", "benchmarks.peer", "child", str(number), address]
+        command += [str(self.peers), str(self.machines)]
+        process: trio.Process = await nursery.start(
+            lambda task_status: trio.run_process(  # noqa: ASYNC105 - the nursery awaits it
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                check=False,
+                task_status=task_status,
+            )
+        )
+        nursery.start_soon(self._read, process, number)
+        return process
+
+    async def _read(self, process: trio.Process, number: int) -> None:
+        buffer = b""
+        assert process.stdout is not None
+        async for data in process.stdout:
+            *lines, buffer = (buffer + data).split(b"\n")
+            for line in lines:
+                told = json.loads(line)
+                self.told.setdefault(told["what"], {})[number] = told
+                self.news.set()
+
+    async def _all(self, what: str, count: int) -> None:
+        with trio.move_on_after(PATIENCE_S):
+            while len(self.told.get(what, {})) < count:
+                await self.news.wait()
+                self.news = trio.Event()
+            return
+        raise SystemExit(
+            f"only {sorted(self.told.get(what, {}))} of {count} told {what!r} in {PATIENCE_S:.0f} s"
+        )
+
+    def _latest(self, what: str) -> float:
+        return max(float(str(told["at"])) for told in self.told[what].values())
+
+    async def _say(self, process: trio.Process, word: str) -> None:
+        assert process.stdin is not None
+        await process.stdin.send_all(f"{word}\n".encode())
+
+
+def star(peers: int = PEERS, machines: int = MACHINES, rounds: int = 3) -> None:
+    """All list all, counted from the moment the last has joined; one change known everywhere."""
+    results = [trio.run(Star(peers, machines).run) for _ in range(rounds)]
+    for key, words in (
+        ("list", "all list all after the last joined"),
+        ("change", "a change known everywhere"),
+    ):
+        figures = sorted(result[key] for result in results)
+        spread = ", ".join(f"{figure:.2f}" for figure in figures)
+        print(
+            f"star of {peers} processes x {machines} machines: {words}: {statistics.median(figures):.2f} s ({spread})"
+        )
+    print(f"messages sent by all: {statistics.median(r['sent'] for r in results):.0f}")
+    print(f"CPU per process: {statistics.median(r['cpu'] for r in results):.1f} s, imports included")
+    print("asyncmachine-go v0.13.0 on the same ground: 6.2 s (median; last 37 s), a change 1.4 to 5.5 s")
+
+
+# -- CPU per message -----------------------------------------------------------------------------------
+
+
+async def cpu(messages: int = 600) -> None:
+    """Receiving one message of 200 bytes: the bare transport, and a topic on it that follows its clocks."""
+    from ampubsub import wire
+    from ampubsub.transport.libp2p import Libp2pTransport
+
+    source = Libp2pTransport()
+    machine = lamp("source")
+    info = wire.Info("source", machine.schema, machine.state_names, machine.time(), None, "")
+    hello = wire.encode(wire.MsgInfo({source.peer_id: {0: info}}, {}))
+
+    def update(number: int) -> bytes:
+        ticks = (number,) * len(machine.state_names)
+        return wire.encode(wire.MsgUpdates({source.peer_id: {0: ticks}}))
+
+    async def publish(count: Callable[[], int]) -> float:
+        await source.publish("bench", hello)
+        await trio.sleep(0.5)
+        start, first = time.process_time(), count()
+        for number in range(messages):
+            await source.publish("bench", update(number + 1))
+            if number % 20 == 19:
+                while count() - first < number - 60:  # noqa: ASYNC110 - polled by a benchmark
+                    await trio.sleep(0.001)
+        with trio.move_on_after(10):
+            while count() - first < messages:  # noqa: ASYNC110 - polled by a benchmark
+                await trio.sleep(0.001)
+        return (time.process_time() - start) / messages * 1000
+
+    async with source.opened(LOOPBACK):
+        await source.join("bench")
+        bare = Libp2pTransport()
+        received = 0
+
+        async def read() -> None:
+            nonlocal received
+            async for event in bare.events():
+                received += type(event).__name__ == "MessageReceived"
+
+        async with bare.opened([]), trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await bare.join("bench")
+            await bare.connect(source.addresses[0])
+            await trio.sleep(1)
+            alone = await publish(lambda: received)
+            nursery.cancel_scope.cancel()
+        settings = TopicSettings(silent=True, messages_per_peer=10**6, messages_in_total=10**6)
+        async with Topic("bench", connect=source.addresses, settings=settings) as topic:
+            await topic.machine.when("Joined")
+            await trio.sleep(1)
+
+            def heard() -> int:
+                peer = topic.peers.get(source.peer_id)
+                return sum(peer.messages_in.values()) if peer else 0
+
+            ours = await publish(heard)
+    print(
+        f"CPU per message of {len(update(1))} bytes, sent and received in one process: bare transport {alone:.2f} ms, "
+        f"with a topic {ours:.2f} ms ({(ours / alone - 1) * 100:+.0f} %)"
+    )
+
+
+# -- memory --------------------------------------------------------------------------------------------
+
+
+async def memory(peers: int = 40, machines: int = 5) -> None:
+    """What a topic costs (without its transport's sockets), and what each machine it knows costs."""
+    network = MemoryNetwork(seed=1)
+    tracemalloc.start()
+    async with Topic("bench", listen=["/memory/root"], transport=network.transport("root")) as root:
+        await root.machine.when("Joined")
+        before = tracemalloc.get_traced_memory()[0]
+        topics = [
+            Topic(
+                "bench",
+                connect=root.addresses,
+                transport=network.transport(f"p{n}"),
+                settings=TopicSettings(),
+            )
+            for n in range(peers)
+        ]
+        async with trio.open_nursery() as nursery:
+            stop = trio.Event()
+
+            async def live(topic: Topic) -> None:
+                async with topic:
+                    await stop.wait()
+
+            for topic in topics:
+                nursery.start_soon(live, topic)
+            for topic in topics:
+                await topic.machine.when("Joined")
+            per_peer = (tracemalloc.get_traced_memory()[0] - before) / peers
+            middle = tracemalloc.get_traced_memory()[0]
+            for number in range(peers * machines):
+                topics[0].expose(lamp(f"m{number}"))
+            while len(root.network_machines) < peers * machines:  # noqa: ASYNC110 - polled by a benchmark
+                await trio.sleep(0.1)
+            known = sum(len(topic.network_machines) for topic in (root, *topics))
+            per_machine = (tracemalloc.get_traced_memory()[0] - middle) / max(1, known)
+            stop.set()
+    tracemalloc.stop()
+    print(
+        f"memory: {per_peer / 1024:.0f} KiB per idle topic, {per_machine / 1024:.1f} KiB per known machine of 13 states"
+    )
+
+
+def main() -> None:
+    """Run what the command line names."""
+    words = sys.argv[1:]
+    if words and words[0] == "child":
+        trio.run(child, int(words[1]), words[2], int(words[3]), int(words[4]))
+        return
+    parts = {
+        "latency": lambda: trio.run(latency),
+        "star": star,
+        "cpu": lambda: trio.run(cpu),
+        "memory": lambda: trio.run(memory),
+    }
+    for name, part in parts.items():
+        if not words or name in words:
+            part()
+
+
+if __name__ == "__main__":
+    main()

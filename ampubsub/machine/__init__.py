@@ -3,6 +3,7 @@
 `engine.py` opens with how a mutation is carried out, `relations.py` with how relations decide.
 """
 
+from ampubsub.machine import pipes
 from ampubsub.machine.clock import Time
 from ampubsub.machine.context import Context, StateContext, Waiter
 from ampubsub.machine.errors import (
@@ -63,4 +64,5 @@ __all__ = [
     "UnknownStateError",
     "Waiter",
     "WrongThreadError",
+    "pipes",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from threading import get_ident
 from typing import Any
 
 import trio
@@ -21,11 +22,16 @@ async def wait(waiter: Waiter) -> None:
         happened = trio.Event()
         token = trio.lowlevel.current_trio_token()
 
+        thread = get_ident()
+
         def wake(_: Waiter) -> None:
-            try:
+            if get_ident() == thread:
                 happened.set()
-            except RuntimeError:  # another thread than trio's
+                return
+            try:
                 token.run_sync_soon(happened.set)
+            except trio.RunFinishedError:
+                pass  # nobody waits any more
 
         waiter.on_done(wake)
         await happened.wait()

@@ -71,6 +71,8 @@ class App(TextualApp[int]):
     #machines { width: 2fr; min-width: 30; max-width: 52; }
     #middle { width: 3fr; }
     #right { width: 5fr; }
+    #middle.-broad { width: 2fr; }
+    #right.-broad { width: 6fr; }
     #standing { width: 8fr; }
     #records { height: 3fr; }
     #records > * { width: 1fr; height: 1fr; }
@@ -261,7 +263,8 @@ class App(TextualApp[int]):
         self.log_pane.display = with_log and (both or self.records_shown == "log")
         self.transitions.display = both or self.records_shown == "transitions" or not with_log
         self.records.display = not (narrow and opened)
-        self.records.set_class(broad, "-broad")
+        for part in (self.middle, self.right, self.records):
+            part.set_class(broad, "-broad")
         self.detail.display = opened
         for records in (self.log_pane, self.transitions):
             records.stream.look(_seen(records))
@@ -277,7 +280,9 @@ class App(TextualApp[int]):
         """When the pane with the focus is not seen any more, another one takes it."""
         if self.focused is not None and _seen(self.focused):
             return
-        panes = (self.standing, self.machines, self.schema, self.peer, self.log_pane, self.transitions)
+        panes = [self.standing, self.machines, self.schema, self.peer, self.log_pane, self.transitions]
+        if self.pane_shown == "detail":
+            panes.insert(1, self.detail)
         seen = next((pane for pane in panes if _seen(pane)), None)
         if seen is not None:
             self.screen.set_focus(seen)

@@ -109,6 +109,8 @@ def status(app: Standpoint, width: int) -> tuple[Row, Row]:
             ]
     if view.streams[0].looked_at or view.streams[1].looked_at:
         left.append(("Following" if view.following else "Paused", "inactive" if view.following else "stale"))
+    if left[-1] == (" | ", "faint"):
+        left.pop()
     right: Row = []
     room = width - width_of(left) - 1
     for id in HINTS:

@@ -246,3 +246,16 @@ def test_every_size_from_tiny_to_huge_can_be_painted() -> None:
             assert len(text_of(app).splitlines()) == size[1]
 
         run(look, size=size, history=history_of(records()))
+
+
+def test_on_a_narrow_screen_the_answer_to_why_has_the_focus_and_escape_goes_back_to_its_record() -> None:
+    async def look(app: App, pilot: Pilot[int]) -> None:
+        await pilot.press("3", "enter")
+        await pilot.pause()
+        assert app.focused is app.detail
+        assert "Packed became active." in text_of(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.focused is app.log_pane
+
+    run(look, size=(80, 24))

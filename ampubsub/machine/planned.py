@@ -47,7 +47,7 @@ class PlannedEngine(Engine):
             and waits.awaits_args(plan.enters, args or NO_ARGS)
         ):
             return None
-        if not tracers.any_transition:
+        if not plan.talks and not tracers.any_transition:
             whole = plan.whole or plan.node.graph.whole(plan)
             if whole is not None and (waits is None or self._nobody_cares(waits, whole)):
                 self._queue_tick += 1
@@ -161,39 +161,71 @@ class PlannedEngine(Engine):
     # -- along a plan ------------------------------------------------------------------------------
 
     def _walk(self, plan: Plan, mutation: Mutation | None, args: Args, queue_tick: int) -> Result:
-        self._transition_count += 1
-        transition = PlannedTransition(
-            self, plan, self._transition_count, tuple(self._clock), args, queue_tick
-        )
+        number = self._transition_count = self._transition_count + 1
+        transition = PlannedTransition(self, plan, number, tuple(self._clock), args, queue_tick)
         if mutation is not None:
             transition.mutation = mutation
         self._transition = transition
-        result = plan.result
+        graph = plan.node.graph
         accepted = plan.accepted
-        if plan.asks and not self._call_all(transition, plan.asks):
-            transition.accepted = accepted = False
-            transition.time_after = Time(self._clock)
-            result = CANCELED
-        elif accepted:
+        odd: Exception | tuple[object, float] | None = None
+        timeout = self.options.handler_timeout_s
+        started = 0.0
+        if plan.asks:
+            # The same loop stands here twice, because a call more costs as much as a handler.
+            started = monotonic()
+            try:
+                for call in plan.asks:
+                    transition.latest = call
+                    answer = call.handler(Event(call.name, self, transition))
+                    now = monotonic()
+                    if (
+                        (answer is False and call.may_refuse)
+                        or now - started > timeout
+                        or self._graph is not graph
+                    ):
+                        odd = (answer, now - started)
+                        break
+                    started = now
+            except Exception as error:
+                odd = error
+            if odd is not None:
+                accepted = self._odd(transition, odd)
+                transition.time_after = Time(self._clock)
+                transition.accepted = accepted
+        if accepted:
             if not self._disposing:
                 clock = self._clock
                 for position, more in plan.ticks:
                     clock[position] += more
                 self._active = plan.active
-                transition.settled = True
-            if self._graph is not plan.node.graph:
-                settled = self._all_finals(transition)
-            else:
-                settled = not plan.finals or self._call_all(transition, plan.finals)
-            if not settled:
+            transition.settled = True
+            if self._graph is not graph:
+                transition.time_after = Time(self._clock)
+                accepted = self._all_finals(transition)
+            elif plan.finals:
+                started = started or monotonic()
+                try:
+                    for call in plan.finals:
+                        transition.latest = call
+                        answer = call.handler(Event(call.name, self, transition))
+                        now = monotonic()
+                        if now - started > timeout or self._graph is not graph:
+                            odd = (answer, now - started)
+                            break
+                        started = now
+                except Exception as error:
+                    odd = error
+                if odd is not None:
+                    accepted = self._odd(transition, odd)
+            if not accepted:
                 if transition.latest_state != "Any":
                     self._recover_finals(transition)
-                transition.accepted = accepted = False
-                result = CANCELED
+                transition.accepted = False
             elif plan.auto_called and not self._disposing:
                 self.prepend(Mutation(ADD, plan.auto_called, auto=True))
         else:
-            transition.settled = True  # relations refused it: no clock changes
+            transition.settled = True  # refused: no clock changes
         transition.queue_len = len(self._queue)
         transition.completed = True
         hooks = self.tracers.transition_end
@@ -203,53 +235,38 @@ class PlannedEngine(Engine):
             for hook in hooks:
                 hook(transition)
         waits = self._subscriptions
-        if waits is None:
-            return result
-        if not accepted:
-            if self._active != plan.node.active:
-                waits.broken(plan.node.active)
-        elif waits.quiet.get(plan, 0) <= transition.number:
-            exited = plan.left if plan.auto else plan.exits
-            ticked = self._in_index_order(plan.moved)
-            waits.after_transition(plan.enters, exited, ticked, plan, transition.number)
-        return result
+        if waits is not None:
+            if not accepted:
+                if self._active != plan.node.active:
+                    waits.broken(plan.node.active)
+            elif waits.quiet.get(plan, 0) <= number:
+                exited = plan.left if plan.auto else plan.exits
+                ticked = self._in_index_order(plan.moved)
+                waits.after_transition(plan.enters, exited, ticked, plan, number)
+        return plan.result if accepted else CANCELED
 
     def _in_index_order(self, names: tuple[str, ...]) -> list[str]:
         return sorted(names, key=self._index.__getitem__)
 
-    def _call_all(self, transition: PlannedTransition, calls: tuple[Call, ...]) -> bool:
-        """Call handlers in turn; False when the mutation ends here, everything of the failing one settled."""
-        limit = self.options.handler_timeout_s
-        graph = transition.plan.node.graph
-        started = monotonic()
-        call = calls[0]
-        try:
-            for position, call in enumerate(calls, transition.at + 1):
-                transition.at = position
-                answer = call.handler(Event(call.name, self, transition))
-                now = monotonic()
-                if now - started > limit:
-                    transition.stop(call)
-                    transition.handlers[-1] += "!"
-                    self._took_too_long(transition, call.name, call.binding, now - started)
-                    return False
-                started = now
-                if answer is False and call.may_refuse:
-                    transition.stop(call)
-                    transition.handlers[-1] += "!"
-                    return False
-                if self._graph is not graph:
-                    return self._go_on(transition, call)
-        except Exception as error:
+    def _odd(self, transition: PlannedTransition, odd: Exception | tuple[object, float]) -> bool:
+        """The latest handler did something that the plan does not foresee; whether the mutation goes on after all."""
+        call = transition.latest
+        assert call is not None
+        if isinstance(odd, Exception):
             if not self.options.panic_to_exception:
-                raise
-            self._broke(transition, call, calls, error)
+                raise odd
+            self._broke(transition, call, odd)
             return False
-        return True
-
-    def _go_on(self, transition: PlannedTransition, call: Call) -> bool:
-        """A handler changed what is bound, or disposed of the machine: the rest goes the general way."""
+        answer, seconds = odd
         transition.stop(call)
+        if seconds > self.options.handler_timeout_s:
+            transition.handlers[-1] += "!"
+            self._took_too_long(transition, call.name, call.binding, seconds)
+            return False
+        if answer is False and call.may_refuse and not call.final:
+            transition.handlers[-1] += "!"
+            return False
+        # It changed what is bound, or disposed of the machine: the rest goes the general way.
         transition.resume = (call.name, call.number, transition.plan.node.graph.bindings)
         return self._all_finals(transition) if call.final else self._negotiate(transition)
 
@@ -258,15 +275,14 @@ class PlannedEngine(Engine):
             return False
         return self._call(transition, "Any", "Any", "AnyState", final=True, enter=True)
 
-    def _broke(
-        self, transition: PlannedTransition, call: Call, calls: tuple[Call, ...], error: Exception
-    ) -> None:
+    def _broke(self, transition: PlannedTransition, call: Call, error: Exception) -> None:
         """A handler raised. Of other bindings' handlers of that name only a final one's turn is still noted."""
         transition.stop(call)
         self._recover(transition, error)
         transition.handlers[-1] += "!"
         if call.may_refuse:
             return
+        calls = transition.plan.finals if call.final else transition.plan.asks
         for other in calls[calls.index(call) + 1 :]:
             if other.name != call.name:
                 break

@@ -87,6 +87,7 @@ class Plan:
         "next",
         "node",
         "result",
+        "talks",
         "target",
         "ticks",
         "whole",
@@ -117,6 +118,8 @@ class Plan:
         """Called states of the Auto mutation that follows."""
         self.result = Result.CANCELED
         self.next: Node = node
+        self.talks = False
+        """Whether there is any handler to call."""
         self.whole: Whole | None = None
 
 
@@ -235,6 +238,7 @@ class PlanGraph:
         plan.target, plan.enters, plan.exits = tuple(target), tuple(enters), tuple(exits)
         if plan.accepted:
             self._settle(plan)
+        plan.talks = bool(plan.asks or plan.finals)
         return plan
 
     def _moves(

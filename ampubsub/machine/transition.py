@@ -140,7 +140,12 @@ class Transition:
 class PlannedTransition(Transition):
     """A transition that goes by a plan: what nobody looks at is never made."""
 
-    __slots__ = ("_args", "at", "clock_before", "plan", "queue_tick", "settled")
+    __slots__ = ("_args", "clock_before", "latest", "plan", "queue_tick", "settled")
+
+    latest: Call | None
+    """The handler called last."""
+    settled: bool
+    """Whether clocks have changed, or will not."""
 
     def __init__(
         self,
@@ -157,12 +162,6 @@ class PlannedTransition(Transition):
         self.clock_before = clock
         self._args = args
         self.queue_tick = queue_tick
-        self.queue_len = 0
-        self.completed = False
-        self.at = -1
-        """Position of the handler called last, of all the plan's."""
-        self.settled = False
-        """Whether clocks have changed."""
 
     @property
     def called(self) -> tuple[str, ...]:
@@ -204,14 +203,21 @@ class PlannedTransition(Transition):
 
     def stop(self, call: Call) -> None:
         """Leave the plan: a handler refused or failed. From here on everything is kept as it comes."""
-        self.handlers = [each.shown for each in self._calls()[: self.at + 1]]
+        self.handlers = self._handlers()
         self.time_after = self._time_after()
         self.latest_state = call.state
         self.latest_is_enter = call.enter
         self.latest_final = call.final
 
-    def _calls(self) -> tuple[Call, ...]:
-        return self.plan.asks + self.plan.finals
+    def _handlers(self) -> list[str]:
+        names: list[str] = []
+        latest = self.latest
+        if latest is not None:
+            for call in self.plan.asks + self.plan.finals:
+                names.append(call.shown)
+                if call is latest:
+                    break
+        return names
 
 
 _MADE_ONCE: dict[str, Callable[[PlannedTransition], Any]] = {
@@ -233,7 +239,11 @@ _MADE_ONCE: dict[str, Callable[[PlannedTransition], Any]] = {
 }
 _CHANGING: dict[str, Callable[[PlannedTransition], Any]] = {
     "time_after": PlannedTransition._time_after,
-    "handlers": lambda t: [call.shown for call in t._calls()[: t.at + 1]],
+    "handlers": PlannedTransition._handlers,
+    "latest": lambda t: None,
+    "settled": lambda t: False,
+    "completed": lambda t: False,
+    "queue_len": lambda t: 0,
 }
 
 

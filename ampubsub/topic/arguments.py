@@ -29,6 +29,8 @@ LENGTH = "length"
 ADDRESSES = "addrs"
 REJOIN = "rejoin"
 """Join once connected."""
+UNREACHED = "unreached"
+"""Addresses that nobody answered at yet."""
 REASON = "reason"
 
 _LOGGED = {PEER: "peer", LENGTH: "length", MSG_TYPE: "msg_type", ADDRESSES: "addrs", REASON: "reason"}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Replicas:
-    """Makes, moves and ends replicas."""
+    """Makes, moves and ends replicas; with `show`, tells the topic machine's tracers of each new one."""
 
     def __init__(self, core: Core, *, show: bool) -> None:
         self._core = core
@@ -54,7 +54,7 @@ class Replicas:
         if machine is None:
             return
         info = machine.info
-        core.replicas[key] = NetworkMachine(
+        core.replicas[key] = replica = NetworkMachine(
             info.id,
             dict(info.schema or {}),
             tuple(info.states or ()),
@@ -67,6 +67,9 @@ class Replicas:
             news_s=machine.news_s,
             suffix=f"{core.random.getrandbits(32):08x}",
         )
+        if self._show:
+            for hook in core.machine.tracers.new_submachine:
+                hook(core.machine, replica)
 
     def _replace(self, event: MachineReplaced) -> None:
         """The same machine with a new clock goes on; one with another schema ends, and a new replica begins."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from ampubsub import Machine, TopicSettings
+from ampubsub import Machine, TopicSettings, Tracer
 from ampubsub.topic import Host, Noticed, PeerStatus, StartError, TopicError, discover_topics
 
 pytestmark = pytest.mark.trio
@@ -174,3 +174,50 @@ async def test_the_metrics_machine_ticks_as_peers_are_heard(village, autojump_cl
         assert b.metrics is not None
         await b.metrics.when("Peer", "Info", "KitchenInfo")
         assert b.peers[a.peer_id].name == "Kitchen"
+
+
+async def test_one_of_two_addresses_is_enough_and_the_other_is_dialled_until_it_answers(
+    village, autojump_clock, knows
+) -> None:
+    late = village.topic("late", village.lamp("hall"))
+    async with village.topic("a", village.lamp("kitchen")) as a:
+        await a.machine.when("Joined")
+        seen = []
+        b = village.topic("b", to=(*a.addresses, f"/memory/late/p2p/{late.peer_id}"))
+        b.watch(lambda event: seen.append(event) if isinstance(event, Noticed) else None)
+        async with b:
+            await b.machine.when("Joined")
+            assert [e.severity for e in seen] == ["warning"], "it says which one it cannot reach"
+            await trio.sleep(20)
+            async with late:
+                await village.until(lambda: knows(b, "kitchen", "hall"))
+
+
+async def test_the_debug_variable_shows_replicas_to_tracers(
+    village, autojump_clock, knows, monkeypatch
+) -> None:
+    monkeypatch.setenv("AM_PUBSUB_DBG", "1")
+    shown = []
+
+    class Debugger(Tracer):
+        def new_submachine(self, parent, child) -> None:
+            shown.append((parent.id, child.remote_id))
+
+    async with village.topic("a", village.lamp("kitchen")) as a:
+        await a.machine.when("Joined")
+        b = village.topic("b", to=a.addresses)
+        b.machine.bind_tracer(Debugger())
+        async with b:
+            await village.until(lambda: knows(b, "kitchen"))
+    assert shown == [("ps-home-b", "kitchen")]
+
+
+async def test_the_log_variable_makes_the_topic_machine_log(
+    village, autojump_clock, monkeypatch, caplog
+) -> None:
+    monkeypatch.setenv("AM_PUBSUB_LOG", "1")
+    caplog.set_level("INFO", logger="ampubsub.topic")
+    async with village.topic("a") as a, village.topic("b", to=a.addresses or ("/memory/x/p2p/y",)):
+        await a.machine.when("Joined")
+    assert "+Joined" in caplog.text
+    assert "[add] Started" in caplog.text

@@ -6,7 +6,7 @@ import trio
 
 from ampubsub.machine import Event
 from ampubsub.topic.aging import expire, gossip_interval
-from ampubsub.topic.arguments import REJOIN
+from ampubsub.topic.arguments import REJOIN, UNREACHED
 from ampubsub.topic.core import Core
 from ampubsub.topic.errors import ConnectError, StartError
 from ampubsub.transport.interface import (
@@ -119,7 +119,7 @@ class LifeHandlers:
             if core.connections():
                 for text in failures.values():
                     core.notice("warning", text)
-                core.add("Connected", event=event, rejoin=rejoin)
+                core.add("Connected", event=event, rejoin=rejoin, unreached=tuple(failures))
                 return
             text = "; ".join(failures.values()) or "nobody is connected"
             core.machine.add_err_state("ErrConnecting", ConnectError(text), event=event)
@@ -154,10 +154,21 @@ class LifeHandlers:
             core.machine.remove("ErrConnecting", "Exception", event=event)
         if event.args.get(REJOIN):
             core.add("Joining", event=event)
-        while not core.connect or core.connections():
-            await core.connections_changed.wait()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._retry, event.args.get(UNREACHED, ()))
+            while not core.connect or core.connections():
+                await core.connections_changed.wait()
+            nursery.cancel_scope.cancel()
         core.notice("warning", "no connection is left; dialling again")
         core.add("Connecting", event=event, rejoin=core.machine.any("Joined", "Joining"))
+
+    async def _retry(self, addresses: tuple[str, ...]) -> None:
+        """Dial those that could not be reached at first, ever more rarely."""
+        wait = self.core.settings.redial_first_s
+        while addresses:
+            await trio.sleep(wait * self.core.random.uniform(0.5, 1.5))
+            addresses = tuple(await self._dial(addresses))
+            wait = min(2 * wait, self.core.settings.redial_max_s)
 
     # -- joining
 

@@ -74,7 +74,7 @@ class TopicSettings:
     told_again_max_s: float = 600.0
     """The longest wait before the same question of the same peer is answered again."""
 
-    bye_linger_s: float = 0.2
+    bye_linger_s: float = 0.3
     """After a bye we stay this long, so that it gets out before the connections close."""
 
     # -- upkeep

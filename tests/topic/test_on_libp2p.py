@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from ampubsub import Host, ListFilters, Machine, State, Topic
+from ampubsub import Host, ListFilters, Machine, State, Topic, TopicSettings
 from ampubsub.topic import Source, StartError
 from ampubsub.transport.libp2p import Libp2pTransport, TransportSettings
 from ampubsub.transport.libp2p.messages import sequence_of
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.trio, pytest.mark.network]
 async def known(topic: Topic, *ids: str) -> None:
     """Wait until a peer knows exactly these machines."""
     changed = trio.Event()
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         stop = topic.watch(lambda event: changed.set())
         while sorted(machine.remote_id for machine in topic.network_machines) != sorted(ids):
             await changed.wait()
@@ -28,7 +28,8 @@ async def known(topic: Topic, *ids: str) -> None:
 
 async def test_two_peers_list_each_other_and_follow_their_clocks() -> None:
     lamp, hall = Machine({"On": State()}, id="lamp"), Machine({"Up": State()}, id="hall")
-    async with Topic("home", expose=[lamp], listen=LOOPBACK) as root:
+    settings = TopicSettings(gone_after_s=5)
+    async with Topic("home", expose=[lamp], listen=LOOPBACK, settings=settings) as root:
         await root.machine.when("Joined")
         async with Topic("home", expose=[hall], connect=root.addresses) as other:
             await known(other, "lamp")
@@ -36,7 +37,7 @@ async def test_two_peers_list_each_other_and_follow_their_clocks() -> None:
             (remote,) = await other.list_machines(ListFilters(id_exact="lamp"))
             assert remote.source is Source.FIRST_HAND
             lamp.add("On")
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 await remote.when("On")
         await known(root)
 
@@ -77,7 +78,7 @@ async def test_an_address_where_nobody_listens_is_told_with_its_reason() -> None
 
 async def test_a_malformed_address_is_told_as_such() -> None:
     async with Topic("home", connect=["/ip4/nonsense"]) as lonely:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await lonely.machine.when("ErrConnecting")
         assert "/ip4/nonsense" in str(lonely.machine.err)
 

@@ -34,7 +34,9 @@ def samples(manual: str) -> list[Sample]:
         return []
     text = path.read_text(encoding="utf-8")
     found: list[Sample] = []
-    for match in re.finditer(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", text, re.DOTALL | re.MULTILINE):
+    for match in re.finditer(
+        r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", text, re.DOTALL | re.MULTILINE
+    ):
         code, prints = match[1], match[2]
         line = text.count("\n", 0, match.start()) + 1
         before = found[-1].before + found[-1].code if code.startswith("# (goes on)") and found else ""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.go_build import GoUnavailable, go_peer_binary
-from tests.interop.programs import GoPeer, Program
+from tests.interop.go_build import GoUnavailableError, go_peer_binary
+from tests.interop.programs import GoPeer, Program, PythonPeer
 from tests.interop.transcript import Transcript
 
 
@@ -44,11 +44,23 @@ def go_peer(transcript: Transcript, programs: list[Program]) -> Callable[..., Go
     def start(name: str, version: str = "v0.13.0") -> GoPeer:
         try:
             binary = go_peer_binary(version)
-        except GoUnavailable as reason:
+        except GoUnavailableError as reason:
             if os.environ.get("CI") == "true":
                 pytest.fail(f"CI must run the interop tests: {reason}")
             pytest.skip(f"interop needs Go: {reason}")
         peer = GoPeer(name, binary, transcript)
+        programs.append(peer)
+        return peer
+
+    return start
+
+
+@pytest.fixture
+def python_peer(transcript: Transcript, programs: list[Program]) -> Callable[[str], PythonPeer]:
+    """Start a Python peer in a process of its own: `python_peer("py-1")`."""
+
+    def start(name: str) -> PythonPeer:
+        peer = PythonPeer(name, transcript)
         programs.append(peer)
         return peer
 

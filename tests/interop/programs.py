@@ -1,7 +1,7 @@
 """Programs under test in processes of their own: JSON lines over pipes, every wait bounded in time.
 
 `Program` starts a command and collects its JSON lines; `GoPeer` drives the Go peer (`go/main.go`) with
-commands and answers. Both are plain blocking classes; a trio test calls them through `in_thread`.
+commands and answers, `PythonPeer` one of ours. All are plain blocking classes; a trio test calls them through `in_thread`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -138,20 +139,23 @@ class Program:
                     pass
 
 
-class GoPeer(Program):
-    """A peer of asyncmachine-go's pkg/pubsub."""
+class Peer(Program):
+    """A peer that takes commands and answers them, as `go/main.go` and `python_peer.py` do."""
 
-    def __init__(self, name: str, binary: Path, transcript: Transcript) -> None:
-        super().__init__(name, [str(binary)], transcript)
+    def __init__(self, name: str, command: Sequence[str], transcript: Transcript) -> None:
+        super().__init__(name, command, transcript)
         self._seq = itertools.count(1)
         self.peer_id = ""
         self.addresses: list[str] = []
-        self.version = self.wait_for(lambda line: line.get("event") == "ready", "ready")["asyncmachine"]
+        self.wait_for(lambda line: line.get("event") == "ready", "ready", 60)
 
     def in_words(self, line: Line, text: str) -> str:
         if "machines" not in line:
             return text
-        seen = sorted(f"{source_id(m)} {m['active']} {m['time']}" for m in line["machines"])
+        seen = sorted(
+            f"{source_id(m)} {m['active']} {m['time']} {m.get('source', '')}".rstrip()
+            for m in line["machines"]
+        )
         return "lists " + (", ".join(seen) or "nothing")
 
     def call(self, cmd: str, limit_s: float = ANSWER_S, **fields: Any) -> Line:
@@ -213,12 +217,27 @@ class GoPeer(Program):
                 return listed
             if time.monotonic() > deadline:
                 raise AssertionError(f"{self.name} did not list {what} within {limit_s:.0f} s: {listed}")
-            time.sleep(0.1)  # The Go peer has no event for it.
+            time.sleep(0.1)  # A Go peer has no event for it.
+
+
+class GoPeer(Peer):
+    """A peer of asyncmachine-go's pkg/pubsub."""
+
+    def __init__(self, name: str, binary: Path, transcript: Transcript) -> None:
+        super().__init__(name, [str(binary)], transcript)
+
+
+class PythonPeer(Peer):
+    """A peer of ampubsub in a process of its own (`python_peer.py`)."""
+
+    def __init__(self, name: str, transcript: Transcript) -> None:
+        super().__init__(name, [sys.executable, "-m", "tests.interop.python_peer"], transcript)
 
 
 def source_id(machine: Line) -> str:
-    """The id at home of a machine that a Go peer lists: Go keeps it in a tag."""
-    return next(tag.removeprefix("src-id:") for tag in machine["tags"] if tag.startswith("src-id:"))
+    """The id at home of a machine that a peer lists: Go keeps it in a tag."""
+    tags = (tag.removeprefix("src-id:") for tag in machine["tags"] if tag.startswith("src-id:"))
+    return str(next(tags, machine["id"]))
 
 
 async def in_thread(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

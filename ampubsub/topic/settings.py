@@ -69,8 +69,9 @@ class TopicSettings:
     """Asked for together with many others, we leave the answer to one who knows them all for this long."""
     named_s: float = 15.0
     """Whoever named peers in gossip answers for them first, for this long."""
-    told_again_s: float = 5.0
-    """Who asks for what we told less than this ago asks again, and is answered ever more rarely."""
+    told_again_s: float = 15.0
+    """Who asks again for what it was told waits this long for the answer, then twice as long each time. Go peers that
+    cannot read what they are told (asyncmachine-go v0.15 to v0.19) ask every 25 to 35."""
     told_again_max_s: float = 600.0
     """The longest wait before the same question of the same peer is answered again."""
 

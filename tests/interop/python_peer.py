@@ -13,7 +13,7 @@ import trio
 
 from ampubsub import Topic
 from ampubsub.machine import Machine
-from ampubsub.topic import TopicEvent
+from ampubsub.topic import PeerChanged, TopicEvent, TopicSettings
 from tests.interop.machines import as_described, machine
 
 Line = dict[str, Any]
@@ -44,6 +44,7 @@ class Driven:
             listen=request["listen"],
             connect=request["connect"],
             peer_name=request["name"],
+            settings=TopicSettings(gone_after_s=5),
         ) as self.topic:
             self.topic.watch(self.tell)
             with trio.fail_after(30):
@@ -52,7 +53,10 @@ class Driven:
             await self.over.wait()
 
     def tell(self, event: TopicEvent) -> None:
-        say({"event": type(event).__name__, "text": str(event)})
+        line: Line = {"event": type(event).__name__, "text": str(event)}
+        if isinstance(event, PeerChanged):
+            line |= {"peer": event.peer_id, "status": event.status}
+        say(line)
 
     def answer(self, request: Line) -> Line | None:
         if request["cmd"] == "start":
@@ -66,7 +70,11 @@ class Driven:
                 result = getattr(mutated, kind)(*request["states"])
                 return {"result": str(result), "time": list(mutated.time())}
             case "list":
-                machines = [self.listed(each) for each in self.topic.network_machines]
+                machines = [
+                    self.listed(each)
+                    for each in self.topic.network_machines
+                    if request["peer_id"] in ("", each.owner)
+                ]
                 return {"machines": machines}
             case "health":
                 peers = {peer: str(info.status) for peer, info in self.topic.peers.items()}

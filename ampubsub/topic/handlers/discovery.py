@@ -146,8 +146,11 @@ class DiscoveryHandlers:
         for peer_id in asked:
             if not self._can_tell(peer_id):
                 continue
-            if not core.told.may_answer(asker, peer_id, now):
+            before = core.told.again[asker]
+            may_answer = core.told.may_answer(asker, peer_id, now)
+            if core.told.again[asker] > before:
                 self._asks_again(asker)
+            if not may_answer:
                 continue
             if peer_id == core.peer_id:
                 delay = settings.owner_patience_s if many else 0.0

@@ -96,6 +96,7 @@ class Machine(PlannedEngine):
         )
         self._node = None
         self._graph = None
+        self._road = None
         self._verified = False
         self._machine_tick = 0
         self._on_dispose: list[Callable[[Machine], object]] = []

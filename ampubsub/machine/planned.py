@@ -29,6 +29,8 @@ class PlannedEngine(Engine):
 
     _node: Node | None
     _graph: PlanGraph | None
+    _road: object
+    """Another object once something happens that a plan on its way knows nothing of."""
 
     # -- from an idle machine ----------------------------------------------------------------------
 
@@ -122,6 +124,10 @@ class PlannedEngine(Engine):
         """Handlers or the schema changed."""
         self._graph = None
         self._node = None
+        self._road = object()
+
+    def _args_awaited(self) -> None:
+        self._road = object()  # plans do not look for whom arguments may interest
 
     # -- from the queue ----------------------------------------------------------------------------
 
@@ -166,7 +172,7 @@ class PlannedEngine(Engine):
         if mutation is not None:
             transition.mutation = mutation
         self._transition = transition
-        graph = plan.node.graph
+        road = self._road
         accepted = plan.accepted
         odd: Exception | tuple[object, float] | None = None
         timeout = self.options.handler_timeout_s
@@ -182,7 +188,7 @@ class PlannedEngine(Engine):
                     if (
                         (answer is False and call.may_refuse)
                         or now - started > timeout
-                        or self._graph is not graph
+                        or self._road is not road
                     ):
                         odd = (answer, now - started)
                         break
@@ -200,7 +206,7 @@ class PlannedEngine(Engine):
                     clock[position] += more
                 self._active = plan.active
             transition.settled = True
-            if self._graph is not graph:
+            if self._road is not road:
                 transition.time_after = Time(self._clock)
                 accepted = self._all_finals(transition)
             elif plan.finals:
@@ -210,7 +216,7 @@ class PlannedEngine(Engine):
                         transition.latest = call
                         answer = call.handler(Event(call.name, self, transition))
                         now = monotonic()
-                        if now - started > timeout or self._graph is not graph:
+                        if now - started > timeout or self._road is not road:
                             odd = (answer, now - started)
                             break
                         started = now
@@ -266,7 +272,7 @@ class PlannedEngine(Engine):
         if answer is False and call.may_refuse and not call.final:
             transition.handlers[-1] += "!"
             return False
-        # It changed what is bound, or disposed of the machine: the rest goes the general way.
+        # It changed who is bound or waits, or disposed of the machine: the rest goes the general way.
         transition.resume = (call.name, call.number, transition.plan.node.graph.bindings)
         return self._all_finals(transition) if call.final else self._negotiate(transition)
 

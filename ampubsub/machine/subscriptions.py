@@ -153,6 +153,7 @@ class Subscriptions:
         waiter = make()
         self.args.setdefault(state, []).append(ArgsWait(waiter, args, context))
         self.bare += not args
+        self.machine._args_awaited()
         return waiter
 
     def when_query(self, waiter: Waiter, query: Query, context: Context | None) -> None:

@@ -303,6 +303,9 @@ class MachineView:
     def log_line(self, level: int, text: str) -> None:
         """Write one line to the machine's log; a replica has none."""
 
+    def _args_awaited(self) -> None:
+        """Somebody waits for arguments from now on."""
+
     def _is_idle(self) -> bool:
         return True
 

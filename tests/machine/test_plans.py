@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -232,3 +234,148 @@ def test_waits_fire_on_every_road() -> None:
     machine.remove("A")
     assert gone.done
     assert context.done
+
+
+def test_waits_for_arguments_made_by_a_planned_handler_are_met_in_the_same_transition() -> None:
+    stories = []
+    for machine in twins({"A": State(add=["B"]), "B": State()}):
+        told: list[str] = []
+
+        def enter(event: Event, told: list[str] = told) -> None:
+            for state in ("A", "B"):
+                event.machine.when_args(state, {}).on_done(lambda _, state=state: told.append(state))
+
+        machine.bind_handlers({"AEnter": enter, "BState": lambda event, told=told: told.append("BState")})
+        for _ in range(5):
+            machine.add("A")
+            machine.set()
+        stories.append(told)
+    assert stories[0] == stories[1]
+    assert stories[0].count("B") == stories[0].count("A") == 5
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_machines_live_alike_with_and_without_plans(seed: int) -> None:
+    remembering, plain = (Life(seed, plans) for plans in (20_000, 0))
+    assert remembering.live() == plain.live()
+
+
+class Life:
+    """A random machine with random handlers and waits, doing random things; the same for the same seed."""
+
+    def __init__(self, seed: int, plans: int) -> None:
+        dice = random.Random(seed)
+        self.names = names = [f"S{i}" for i in range(dice.randint(2, 5))]
+        self.story: list[object] = []
+        self.waits = 0
+
+        def some(share: float) -> tuple[str, ...]:
+            return tuple(name for name in names if dice.random() < share)
+
+        schema = {
+            name: State(
+                auto=dice.random() < 0.25,
+                multi=dice.random() < 0.3,
+                require=some(0.12),
+                add=some(0.15),
+                remove=some(0.2),
+                after=some(0.1),
+            )
+            for name in names
+        }
+        options = Options(remember_plans=plans, queue_limit=6)
+        tracers = [Teller(self.story)] if seed % 2 else []
+        self.machine = Machine(schema, id="m", options=options, tracers=tracers)
+        words = [name + word for name in names for word in ("Enter", "Exit", "State", "End", *names)]
+        self.handler_dice = random.Random(seed + 1)
+        for binding in range(dice.randint(0, 2)):
+            chosen = [word for word in [*words, "AnyEnter", "AnyState"] if dice.random() < 0.35]
+            self.machine.bind_handlers({word: self.handler(binding) for word in chosen})
+        self.dice = dice
+
+    def handler(self, binding: int) -> Callable[[Event], bool]:
+        def handle(event: Event) -> bool:
+            dice = self.handler_dice
+            self.story.append((event.name, binding, self.machine.string_all(), self.machine.queue_len))
+            match dice.randrange(40):
+                case 0:
+                    self.machine.add(dice.choice(self.names), event=event)
+                case 1:
+                    self.machine.remove(dice.choice(self.names))
+                case 2:
+                    self.machine.set(dice.choice(self.names), args={"n": 1})
+                case 3:
+                    raise ValueError(event.name)
+                case 4:
+                    self.machine.can_add(dice.choice(self.names))
+                case 5:
+                    self.machine.add_err(ValueError("told"))
+                case 6:
+                    self.wait(dice)
+                case 7 | 8:
+                    return False
+                case 9 if dice.random() < 0.1:
+                    self.machine.bind_handlers({"S0State": self.handler(9), "S1Enter": self.handler(9)})
+            return True
+
+        return handle
+
+    def wait(self, dice: random.Random) -> None:
+        self.waits += 1
+        number, states = self.waits, dice.sample(self.names, dice.randint(1, 2))
+        machine = self.machine
+        match dice.randrange(6):
+            case 0:
+                wait: Any = machine.when(*states)
+            case 1:
+                wait = machine.when_not(*states)
+            case 2:
+                wait = machine.when_ticks(states[0], dice.randint(1, 6))
+            case 3:
+                wait = machine.when_args(states[0], dice.choice([{}, {"n": 1}]))
+            case 4:
+                wait = machine.when_queue(machine.queue_tick + dice.randint(1, 9))
+            case _:
+                wait = machine.state_context(states[0])
+        wait.on_done(lambda *_: self.story.append(("wait", number, machine.queue_tick, machine.string_all())))
+
+    def live(self) -> list[object]:
+        dice, machine = self.dice, self.machine
+        for _ in range(120):
+            states = dice.sample(self.names, dice.choice((1, 1, 1, 2)))
+            match dice.randrange(10):
+                case 0 | 1 | 2 | 3:
+                    result = machine.add(*states)
+                case 4 | 5:
+                    result = machine.remove(*states)
+                case 6:
+                    result = machine.set(*states)
+                case 7:
+                    result = machine.add(*states, args={"n": 1})
+                case 8:
+                    result = machine.remove("Exception")
+                case _:
+                    result = Result.EXECUTED
+                    self.wait(dice)
+            self.story.append((result, machine.string_all(), machine.active_order, machine.queue_tick))
+            self.story.append((machine.queue_len, str(machine.err)))
+        return self.story
+
+
+class Teller(Tracer):
+    """Tells all that a transition says of itself."""
+
+    def __init__(self, story: list[object]) -> None:
+        self.story = story
+
+    def transition_end(self, t: Any) -> None:
+        mutation = t.mutation
+        self.story.append(
+            (t.id, str(t), t.accepted, list(t.target), list(t.enters), list(t.exits), t.time_before)
+        )
+        self.story.append(
+            (t.time_after, list(t.handlers), t.queue_len, t.active_before, t.is_auto, str(t.error))
+        )
+        self.story.append(
+            (mutation.queue_tick, mutation.queue_token, mutation.queue_len, mutation.queue_tick_now)
+        )

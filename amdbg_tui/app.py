@@ -68,7 +68,7 @@ class App(TextualApp[int]):
     CSS = """
     Screen { background: $background; color: $foreground; }
     #content { height: 1fr; }
-    #machines { width: 2fr; min-width: 30; max-width: 52; }
+    #machines { width: 24%; min-width: 30; max-width: 52; }
     #middle { width: 3fr; }
     #right { width: 5fr; }
     #middle.-broad { width: 2fr; }

@@ -13,7 +13,7 @@ from amdbg_tui.panes.view import View
 from amdbg_tui.widgets.paint import Row, clip, pad, width_of
 from amdbg_tui.widgets.virtual_list import VirtualList
 
-COUNT_CELLS = 8
+COUNT_CELLS = 7
 """Room for `|` and the number of records."""
 FLAG_CELLS = 2
 DEEPEST = 20

@@ -11,7 +11,9 @@ from amdbg_tui.panes.records import RecordsPane
 from amdbg_tui.panes.view import View
 from amdbg_tui.widgets.paint import Row, pad, width_of
 
-NAME_CELLS = 14
+NAME_CELLS, LONG_NAME_CELLS = 14, 18
+ROOMY_CELLS = 66
+"""From here on there is room for longer names."""
 
 
 class TransitionsPane(RecordsPane):
@@ -61,7 +63,8 @@ class TransitionsPane(RecordsPane):
         row: Row = [(sign + " ", look), *looks.stamp(record.at_s, before), (" ", "plain")]
         if self.stream.names_machines:
             name = looks.machine_name(machine, words.short_id(record.key.peer_id))
-            row += [(pad(name, NAME_CELLS), words.TRUST_LOOK.get(record.trust, "plain")), (" ", "plain")]
+            cells = NAME_CELLS if width < ROOMY_CELLS else LONG_NAME_CELLS
+            row += [(pad(name, cells), words.TRUST_LOOK.get(record.trust, "plain")), (" ", "plain")]
         at = width_of(row)
         if not record.accepted:
             row += _refusal(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -63,6 +64,11 @@ def text_of(app: App) -> str:
     width, _ = app.size
     lines = app.screen._compositor.render_strips()
     return "\n".join(strip.text[:width].rstrip() for strip in lines)
+
+
+def words_of(app: App) -> str:
+    """The same with single blanks: for what stands in columns."""
+    return re.sub(" +", " ", text_of(app))
 
 
 async def until(pilot: Pilot[int], holds: Callable[[], bool], tries: int = 200) -> None:

@@ -10,7 +10,7 @@ from amdbg_tui.app import App
 from amdbg_tui.history.records import MachineKey, MachineRecord, PeerRecord, StateShape, TransitionRecord
 from amdbg_tui.safe_text import safe_text
 from tests.tui.fixed_history import LIGHT, NOW, ORDER, SCHEMAS, fixed_history, records
-from tests.tui.screens import history_of, run, text_of, until
+from tests.tui.screens import history_of, run, text_of, until, words_of
 
 
 def test_machines_are_nested_by_parent_in_natural_order_and_circles_are_shown_all_the_same() -> None:
@@ -41,7 +41,7 @@ def test_a_machine_that_errs_is_marked_within_a_frame() -> None:
         history.append(
             [TransitionRecord(NOW, ORDER, "x", "add", ("Exception",), True, clock, bad, error="it burns")]
         )
-        await until(pilot, lambda: "order-4711    ◆ ER|10" in text_of(app))
+        await until(pilot, lambda: "order-4711 ◆ ER|10" in words_of(app))
         assert "├─!Exception" in text_of(app)
 
     run(look, history=history)
@@ -165,7 +165,7 @@ def test_a_peer_shows_addresses_figures_and_what_was_dropped() -> None:
         await pilot.pause()
         assert "/ip4/127.0.0.1/udp/52110" in text_of(app)
 
-    run(look)
+    run(look, size=(180, 40))
 
 
 def test_names_of_others_are_shown_as_they_are_and_never_break_the_screen() -> None:

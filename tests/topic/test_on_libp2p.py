@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from ampubsub import Host, ListFilters, Machine, State, Topic, TopicSettings
-from ampubsub.topic import Source, StartError
+from ampubsub.topic import Noticed, Source, StartError, TopicEvent
 from ampubsub.transport.libp2p import Libp2pTransport, TransportSettings
 from ampubsub.transport.libp2p.messages import sequence_of
 
@@ -40,6 +40,15 @@ async def test_two_peers_list_each_other_and_follow_their_clocks() -> None:
             with trio.fail_after(60):
                 await remote.when("On")
         await known(root)
+
+
+async def test_leaving_is_no_error() -> None:
+    seen: list[TopicEvent] = []
+    async with Topic("home", expose=[Machine({"On": State()}, id="lamp")], listen=LOOPBACK) as topic:
+        topic.watch(seen.append)
+        await topic.machine.when("Joined")
+    assert [event for event in seen if isinstance(event, Noticed)] == []
+    assert topic.machine.err is None
 
 
 async def test_the_cli_way_one_identity_sees_the_topics_first_and_then_joins_one() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import trio
 
 from ampubsub.machine import Event
@@ -200,7 +202,8 @@ class LifeHandlers:
         finally:
             with trio.move_on_after(core.settings.handler_timeout_s) as scope:
                 scope.shield = True
-                await core.host.transport.leave(core.name)
+                with suppress(TransportError):  # closed already: there is nothing left to leave
+                    await core.host.transport.leave(core.name)
 
     def JoinedEnd(self, event: Event) -> None:
         """What was going to be said or read is not any longer."""

@@ -38,4 +38,5 @@ def expire(registry: Registry, now: float) -> None:
         elif not peer.connected:
             last = max(peer.heard_s or 0.0, peer.mentioned_s if peer.heard_s is None else 0.0)
             if now - last > silence_allowed(settings, peer, count):
+                peer.doubted = peer.heard_s is None
                 registry.stale(peer, f"nothing heard of it for {now - last:.0f} s", now)

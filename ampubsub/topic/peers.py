@@ -75,7 +75,9 @@ class RemotePeer:
     heard_s: float | None = None
     """When a message of its own came last."""
     mentioned_s: float = 0.0
-    """When anybody spoke of it last."""
+    """When others had news of it last, or it joined. Being named again is no news: Go peers name the dead for ever."""
+    doubted: bool = False
+    """Known from others only, and without news for too long."""
     sequence: int = 0
     """The highest sequence number of its messages."""
     machines: dict[int, RemoteMachine] = field(default_factory=dict)

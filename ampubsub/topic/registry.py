@@ -105,10 +105,15 @@ class Registry:
             if peer is None:
                 self.drop(author, "too-many-peers")
                 return None
-        peer.mentioned_s = now
-        if peer.status is PeerStatus.STALE and peer.heard_s is None:
-            self._set_status(peer, PeerStatus.HEARSAY, "", now)
+        if peer.status is PeerStatus.STALE and peer.heard_s is None and not peer.doubted:
+            self._news_of(peer, now)
         return peer
+
+    def _news_of(self, peer: RemotePeer, now: float) -> None:
+        """Others show that a peer lives which we never heard ourselves."""
+        peer.mentioned_s, peer.doubted = now, False
+        if peer.status is PeerStatus.STALE:
+            self._set_status(peer, PeerStatus.HEARSAY, "", now)
 
     def joined(self, peer_id: str, now: float) -> None:
         """A peer connected to us takes part in the topic."""
@@ -190,6 +195,9 @@ class Registry:
         machine.late = machine.late and machine.is_behind
         if clock != before:
             machine.moved_s = now
+            peer = self.peers[machine.key[0]]
+            if peer.heard_s is None:
+                self._news_of(peer, now)
         self.judge(machine, "" if first_hand else "said by another peer")
         if clock != before:
             self._emit(ClockChanged(machine.key, before, clock, machine.source, teller))

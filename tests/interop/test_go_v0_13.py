@@ -151,6 +151,9 @@ def test_two_go_and_two_python_peers_list_all_through_a_kill_and_a_comeback(
             f"that {dead.name} is gone",
             120,
         )
+    again.wait_machines(
+        lambda machines: "go-2" not in machines, "go-2 no more, though the Go peer tells of it for ever", 150
+    )
     assert set(py_1.machines()) == {"go-1", "py-2"}
     assert py_1.machines()["py-2"]["owner"] == again.peer_id
     assert go_1.health()["errors"] == 0

@@ -250,6 +250,26 @@ def test_a_peer_without_connection_lives_by_what_it_says() -> None:
     assert ground.door().source is Source.FIRST_HAND, "it is back"
 
 
+def test_a_dead_peer_that_others_name_for_ever_is_gone_in_the_end_unless_they_have_news_of_it() -> None:
+    ground = Ground()
+    ground.says("gossip").info("owner", {0: door(0, 1, 0)})
+    for ticks in range(2, 12):
+        ground.now += SETTINGS.stale_after_s - 1
+        assert ground.says("gossip").clock(ground.door(), (0, ticks, 0))
+        expire(ground.registry, ground.now)
+        assert ground.door().source is Source.HEARSAY, "its clock moves: it lives"
+    for _ in range(4 + int((SETTINGS.stale_after_s + SETTINGS.gone_after_s) / 5)):
+        ground.now += 5
+        ground.says("gossip").info("owner", {0: door(0, 11, 0)})
+        expire(ground.registry, ground.now)
+    assert ground.registry.peers["owner"].status is PeerStatus.GONE
+    assert [e.source for e in ground.of(MachineSourceChanged)] == [Source.STALE]
+    ground.says("gossip").info("owner", {0: door(0, 11, 0)})
+    assert ground.registry.peers["owner"].status is PeerStatus.GONE, "hearsay does not bring it back"
+    ground.says("owner").info("owner", {0: door(0, 11, 0)})
+    assert ground.door().source is Source.FIRST_HAND
+
+
 def test_one_liar_cannot_fill_the_registry() -> None:
     settings = replace(
         SETTINGS, max_peers=20, max_peers_per_teller=5, max_machines_per_peer=3, max_machines=8

@@ -6,7 +6,7 @@ import importlib.util
 import subprocess
 import sys
 
-BENCHMARKS = ("machine", "peer", "tui")
+BENCHMARKS = ("machine", "transport", "peer", "tui")
 
 
 def main() -> int:

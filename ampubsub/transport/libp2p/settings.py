@@ -52,8 +52,9 @@ class TransportSettings:
     # GossipSub (go-libp2p-pubsub's values unless a reason is given)
     degree: int = 6
     degree_low: int = 5
-    degree_high: int = 64
-    """Go: 12. A hub with more leaves than this hands messages on to some of them only with the next heartbeat."""
+    degree_high: int = 256
+    """A peer that most others know (a *root*) serves so many in its mesh. go-libp2p-pubsub: 12, with which the
+    leaves outside the mesh of a star hear of a message seconds later, or never."""
     heartbeat_s: float = 1.0
     """py-libp2p: 120, with which a mesh hardly forms."""
     gossip_window: int = 3

@@ -104,7 +104,10 @@ def blueprint(schema: Schema, states: Iterable[str] | None = None) -> Blueprint:
     except TypeError:
         found = None
     if found is not None:
-        _remembered.move_to_end(key)
+        try:
+            _remembered.move_to_end(key)
+        except KeyError:
+            pass  # another thread dropped it just now
         return found
     parsed, conflicts = parse_schema(schema)
     parsed.setdefault(EXCEPTION, State(multi=True))
@@ -113,7 +116,10 @@ def blueprint(schema: Schema, states: Iterable[str] | None = None) -> Blueprint:
         made = made.with_names(verified_names("this machine", made, names))
     _remembered[key] = made
     if len(_remembered) > _KEEP:
-        _remembered.popitem(last=False)
+        try:
+            _remembered.popitem(last=False)
+        except KeyError:
+            pass  # another thread was quicker
     return made
 
 

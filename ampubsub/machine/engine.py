@@ -16,7 +16,8 @@ stack. What a handler adds is queued and runs afterwards. Each mutation becomes 
 5. *Auto*: if a clock changed, inactive Auto states that nothing removes are added, before what is queued.
 6. *Subscriptions* of an accepted transition fire. Then the next in the queue.
 
-A check (`can_add`, `can_remove`) stops after 2. Source: asyncmachine manual, "Transition lifecycle".
+A check (`can_add`, `can_remove`) stops after 2. This file is the general way through all of it, which every
+mutation can go; `planned.py` is the short one for what was resolved before. Source: asyncmachine manual, "Transition lifecycle".
 """
 
 from __future__ import annotations

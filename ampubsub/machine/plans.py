@@ -18,6 +18,7 @@ Machines without handlers share the graph of their blueprint; a machine with han
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ampubsub.machine.handlers import FINAL_SUFFIXES, Binding, Handler
 from ampubsub.machine.relations import Relations
@@ -123,6 +124,9 @@ class Plan:
         self.whole: Whole | None = None
 
 
+_UNSEEN: Any = object()
+
+
 class Node:
     """One order of active states, and the plans made there."""
 
@@ -144,7 +148,11 @@ class Node:
 
 
 class PlanGraph:
-    """All nodes of one schema with one set of bound handlers."""
+    """All nodes of one schema with one set of bound handlers.
+
+    Machines of several threads may share one: what a plan says never depends on who made it, every step on the
+    tables is a single operation, and at worst a plan is made twice.
+    """
 
     __slots__ = ("bindings", "count", "index", "nodes", "relations", "schema", "talking")
 
@@ -179,14 +187,14 @@ class PlanGraph:
         More than `limit` remembered mutations are all forgotten at once.
         """
         plans = self.node(active).plans(kind, auto)
-        if called not in plans:
+        found = plans.get(called, _UNSEEN)
+        if found is _UNSEEN:
             self.count += 1
             if self.count > limit:
                 self.forget()
                 plans = self.node(active).plans(kind, auto)
             plans[called] = None
             return None
-        found = plans[called]
         if found is None:
             found = plans[called] = self._make(self.node(active), kind, called, auto)
         return found

@@ -187,7 +187,7 @@ class PlanGraph:
         More than `limit` remembered mutations are all forgotten at once.
         """
         plans = self.node(active).plans(kind, auto)
-        found = plans.get(called, _UNSEEN)
+        found: Plan | None = plans.get(called, _UNSEEN)
         if found is _UNSEEN:
             self.count += 1
             if self.count > limit:

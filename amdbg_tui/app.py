@@ -19,6 +19,7 @@ from amdbg_tui import keymap, themes
 from amdbg_tui.frames import FRAME_S, Frames
 from amdbg_tui.history.live import Changes
 from amdbg_tui.history.store import History
+from amdbg_tui.layout import arrange, keep_focus, seen
 from amdbg_tui.node.commands import PickTopic
 from amdbg_tui.panes import status
 from amdbg_tui.panes.filter_line import FilterLine
@@ -29,7 +30,7 @@ from amdbg_tui.panes.peer import PeerPane
 from amdbg_tui.panes.prompt import Asks, Prompt, text_of_command
 from amdbg_tui.panes.records import RecordsPane
 from amdbg_tui.panes.schema import SchemaPane
-from amdbg_tui.panes.standing import StandingPane, banner_of, standing_of
+from amdbg_tui.panes.standing import StandingPane, standing_of
 from amdbg_tui.panes.transition_detail import TransitionDetail
 from amdbg_tui.panes.transitions import TransitionsPane
 from amdbg_tui.panes.view import View
@@ -40,14 +41,6 @@ from amdbg_tui.widgets.virtual_list import VirtualList
 
 GLOW_STEP_S = 0.15
 SECOND_S = 1.0
-NARROW_CELLS = 100
-"""Narrower screens show one pane at a time."""
-PAIR_CELLS = 70
-"""From here on a narrow screen has room for the machines beside that pane."""
-BROAD_CELLS = 190
-"""From here on log and transitions stand side by side."""
-TALL_ROWS = 34
-"""From here on one stands above the other."""
 
 
 class Peer(Asks, Protocol):
@@ -230,62 +223,8 @@ class App(TextualApp[int]):
 
     def on_resize(self) -> None:
         """Another size may need another layout."""
-        self.arrange()
+        arrange(self)
         self.call_after_refresh(self.update_panes)
-
-    @property
-    def narrow(self) -> bool:
-        """One pane at a time."""
-        return self.forced_narrow or self.size.width < NARROW_CELLS
-
-    def arrange(self) -> None:
-        """Decide which panes are seen."""
-        standing = standing_of(self.history.live)
-        alone = standing is not None and standing.kind != self.dismissed
-        beside = alone and standing is not None and standing.kind in ("empty", "alone")
-        narrow, pane = self.narrow, self.pane_shown
-        pair = narrow and self.size.width >= PAIR_CELLS
-        if pair and pane == "machines":
-            pane = self.middle_shown
-        opened = self.view.opened is not None
-        self.standing.display = alone
-        self.toolbar.display = beside or not alone
-        self.machines.display = (not alone or beside) and (
-            not narrow or pair or self.pane_shown == "machines"
-        )
-        self.middle.display = not alone and (not narrow or pane in ("schema", "peer"))
-        self.right.display = not alone and (not narrow or pane in ("log", "transitions", "detail"))
-        self.schema.display = self.middle_shown == "schema"
-        self.peer.display = self.middle_shown == "peer"
-        broad = self.size.width >= BROAD_CELLS
-        both = not narrow and (broad or (self.size.height >= TALL_ROWS and not opened))
-        with_log = self.view.level > 0
-        self.log_pane.display = with_log and (both or self.records_shown == "log")
-        self.transitions.display = both or self.records_shown == "transitions" or not with_log
-        self.records.display = not (narrow and opened)
-        for part in (self.middle, self.right, self.records):
-            part.set_class(broad, "-broad")
-        self.detail.display = opened
-        for records in (self.log_pane, self.transitions):
-            records.stream.look(_seen(records))
-        banner = None if alone and not beside else banner_of(self.history.live)
-        self.banner.display = banner is not None
-        if banner is not None:
-            self.banner.show(banner)
-        if alone and standing is not None:
-            self.standing.show(standing)
-        self._keep_focus()
-
-    def _keep_focus(self) -> None:
-        """When the pane with the focus is not seen any more, another one takes it."""
-        if self.focused is not None and _seen(self.focused):
-            return
-        panes = [self.standing, self.machines, self.schema, self.peer, self.log_pane, self.transitions]
-        if self.pane_shown == "detail":
-            panes.insert(1, self.detail)
-        seen = next((pane for pane in panes if _seen(pane)), None)
-        if seen is not None:
-            self.screen.set_focus(seen)
 
     # Frames.
 
@@ -318,11 +257,11 @@ class App(TextualApp[int]):
 
     def update_panes(self) -> None:
         """Every pane that is seen takes what changed; each is cheap when nothing did."""
-        self.arrange()
+        arrange(self)
         if self.machines.display:
             self.machines.update()
         for pane in (self.schema, self.peer, self.log_pane, self.transitions, self.detail):
-            if _seen(pane):
+            if seen(pane):
                 pane.update()
         self.toolbar.update()
         self.address.show(*status.address(self))
@@ -527,7 +466,7 @@ class App(TextualApp[int]):
 
     def on_prompt_closed(self) -> None:
         """Back to the pane one came from."""
-        self._keep_focus()
+        keep_focus(self)
 
     def action_filter(self) -> None:
         """Narrow the pane that has the focus."""
@@ -631,8 +570,3 @@ class App(TextualApp[int]):
             self.theme = name
 
         return change
-
-
-def _seen(widget: Widget) -> bool:
-    """Whether a widget and all it stands in are displayed."""
-    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))

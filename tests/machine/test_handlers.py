@@ -234,3 +234,24 @@ def test_an_event_kept_for_later_still_tells_what_happened() -> None:
     assert (str(event.transition.time_before), str(event.transition.time_after)) == ("6 0", "7 0")
     assert event.transition.completed
     assert repr(event) == "<Event AState of m>"
+
+
+def test_an_exception_in_the_handler_of_exceptions_cancels_and_the_machine_stays_usable() -> None:
+    def state(event: Event) -> None:
+        raise ValueError("twice")
+
+    machine = Machine({"A": State()}, id="m", handlers={"ExceptionState": state})
+    for _ in range(4):
+        assert machine.add_err(ValueError("once")) == Result.CANCELED
+        assert machine.add("A") == Result.EXECUTED
+        machine.remove("A", "Exception")
+    assert machine.queue_len == 0
+
+
+def test_an_auto_state_that_refuses_to_leave_for_another_cancels_only_that_auto_mutation() -> None:
+    schema = {"A": State(auto=True), "B": State(auto=True, require=["C"], remove=["A"]), "C": State()}
+    machine = Machine(schema, id="m", handlers={"AExit": lambda event: False})
+    machine.set("A")
+    assert machine.add("C") == Result.EXECUTED
+    assert machine.is_("A", "C")
+    assert not machine.is_("B")

@@ -259,3 +259,12 @@ def test_importing_the_machine_loads_nothing_from_outside_the_standard_library()
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "[] []"
+
+
+def test_a_machine_that_can_tell_is_told_that_it_was_restored() -> None:
+    schema = {"A": State(), "MachineRestored": State()}
+    order = ["A", "MachineRestored", "Exception"]
+    old, new = Machine(schema, id="m", states=order), Machine(schema, id="m", states=order)
+    old.add("A")
+    new.import_(old.export())
+    assert str(new) == "(A:1 MachineRestored:1)"

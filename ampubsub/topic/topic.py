@@ -106,9 +106,8 @@ class Topic:
         self._owner: AsyncExitStack | None = None
         core.registry.names.update(peer_names or {})
         core.exposures = Exposures(core.changed, self._exposed_machine_went)
-        handlers = [kind(core) for kind in _HANDLERS]
         self.machine = core.machine = _topic_machine(
-            f"ps-{name}-{suffix or secrets.token_hex(2)}", name, handlers, settings, parent
+            f"ps-{name}-{suffix or secrets.token_hex(2)}", name, TopicHandlers(core), settings, parent
         )
         self._replicas = Replicas(core, show=bool(os.environ.get(DEBUG_VARIABLE)))
         if settings.metrics:
@@ -367,13 +366,14 @@ class Topic:
             raise StartError(str(self.machine.err)) from self.machine.err
 
 
-_HANDLERS = (LifeHandlers, MessageHandlers, DiscoveryHandlers, SyncHandlers, QueryHandlers)
+class TopicHandlers(LifeHandlers, MessageHandlers, DiscoveryHandlers, SyncHandlers, QueryHandlers):
+    """All concerns in one binding: a machine asks every binding for every handler name."""
 
 
 def _topic_machine(
     machine_id: str,
     name: str,
-    handlers: Sequence[object],
+    handlers: TopicHandlers,
     settings: TopicSettings,
     parent: Machine | None,
 ) -> Machine:

@@ -42,7 +42,7 @@ class SyncHandlers:
                     core.told_updates.told(asker, peer_id, core.now())
         if early:
             core.add("MissPeersByUpdates", event=event, peer_id=news.author, clocks=early, news=news)
-        self._ask(event)
+        self._ask_clocks(event)
 
     def MissPeersByUpdatesEnter(self, event: Event) -> bool:
         """There must be clocks to keep."""
@@ -67,9 +67,9 @@ class SyncHandlers:
         """Ask for the clocks."""
         news: News = event.args["news"]
         news.note_behind(event.args["gossips"])
-        self._ask(event)
+        self._ask_clocks(event)
 
-    def _ask(self, event: Event) -> None:
+    def _ask_clocks(self, event: Event) -> None:
         core = self.core
         if core.registry.missing.late and not core.settings.silent:
             core.hurry()
@@ -79,16 +79,16 @@ class SyncHandlers:
 
     def ReqMissingUpdatesEnter(self, event: Event) -> bool:
         """Something is missing and will be due soon."""
-        return not self.core.settings.silent and self._soon() is not None
+        return not self.core.settings.silent and self._clocks_soon() is not None
 
     async def ReqMissingUpdatesState(self, event: Event) -> None:
         """Ask for missing clocks, after a random wait in which somebody else may ask."""
         core, settings = self.core, self.core.settings
         questions = core.registry.missing.late
-        while (due := self._soon()) is not None:
+        while (due := self._clocks_soon()) is not None:
             wait = max(0.0, due - core.now()) + core.random.uniform(1, 2) * settings.ask_delay_s
             with trio.move_on_after(wait):
-                while (sooner := self._soon()) is not None and sooner >= due:
+                while (sooner := self._clocks_soon()) is not None and sooner >= due:
                     await core.due_changed.wait()
             await core.wait_for_budget()
             peer_ids = questions.due(core.now(), core.random, settings.ask_at_most)
@@ -97,7 +97,7 @@ class SyncHandlers:
                 core.send("requpdates", wire.encode(wire.MsgReqUpdates(peer_ids=tuple(peer_ids))))
         core.machine.remove("ReqMissingUpdates")
 
-    def _soon(self) -> float | None:
+    def _clocks_soon(self) -> float | None:
         due = self.core.registry.missing.late.next_due()
         return due if due is not None and due <= self.core.now() + self.core.settings.heartbeat_s else None
 
@@ -107,9 +107,9 @@ class SyncHandlers:
         """Somebody asks for clocks of ours or of somebody we know."""
         core = self.core
         asked = event.args["message"].peer_ids or ()
-        return not core.settings.silent and any(self._can_tell(peer_id) for peer_id in asked)
+        return not core.settings.silent and any(self._can_tell_clocks(peer_id) for peer_id in asked)
 
-    def _can_tell(self, peer_id: str) -> bool:
+    def _can_tell_clocks(self, peer_id: str) -> bool:
         core = self.core
         if peer_id == core.peer_id:
             return not core.is_observer
@@ -121,7 +121,7 @@ class SyncHandlers:
         core, settings, now = self.core, self.core.settings, self.core.now()
         asker = event.args["peer_id"]
         for peer_id in (event.args["message"].peer_ids or ())[: settings.events_remembered]:
-            if not self._can_tell(peer_id) or not core.told_updates.may_answer(asker, peer_id, now):
+            if not self._can_tell_clocks(peer_id) or not core.told_updates.may_answer(asker, peer_id, now):
                 continue
             delay = core.random.uniform(0, core.spread())
             if peer_id == core.peer_id:

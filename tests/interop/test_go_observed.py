@@ -54,15 +54,30 @@ async def test_a_silent_observer_sees_machines_and_clocks_and_does_no_harm(
 async def test_whoever_speaks_sees_that_they_ask_again_answers_ever_more_rarely_and_says_so(
     go_peer: Callable[..., GoPeer], transcript: Transcript
 ) -> None:
-    async with trio.open_nursery() as nursery:  # They ask every 25 to 35 s: both are watched at once.
-        for version in ("v0.18.0", "v0.19.1"):
-            go = await in_thread(go_peer, version, version)
-            nursery.start_soon(_speak_with, go, transcript)
+    # They ask every 25 to 35 s, so all are watched at once. Stalled at a bad moment a v0.18.0 peer falls mute for
+    # good, about one in three; of each version one that asks is enough.
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_speak_with_some, go_peer, transcript, "v0.18.0", 4)
+        nursery.start_soon(_speak_with_some, go_peer, transcript, "v0.19.1", 2)
 
 
-async def _speak_with(go: GoPeer, transcript: Transcript) -> None:
-    topic_name = f"{TOPIC} {go.name}"
-    await in_thread(go.start, topic_name, [lamp("hall", active=("Power",))])
+async def _speak_with_some(
+    go_peer: Callable[..., GoPeer], transcript: Transcript, version: str, how_many: int
+) -> None:
+    """Speak with several Go peers, each in a topic of its own, until one was noticed to ask again."""
+    noticed = trio.Event()
+    async with trio.open_nursery() as nursery:
+        for number in range(how_many):
+            go = await in_thread(go_peer, f"{version}-{number}", version)
+            nursery.start_soon(_speak_with, go, transcript, noticed)
+        with trio.move_on_after(240):
+            await noticed.wait()
+        nursery.cancel_scope.cancel()
+    assert noticed.is_set(), f"no peer of {version} was noticed to ask again within 240 s"
+
+
+async def _speak_with(go: GoPeer, transcript: Transcript, noticed: trio.Event) -> None:
+    await in_thread(go.start, go.name, [lamp("hall", active=("Power",))])
     ours = machine(lamp("attic", active=("Power",)))
     notices: list[Noticed] = []
 
@@ -70,10 +85,10 @@ async def _speak_with(go: GoPeer, transcript: Transcript) -> None:
         if isinstance(event, Noticed) and event.peer_id == go.peer_id:
             notices.append(event)
 
-    async with Topic(topic_name, expose=[ours], listen=LISTEN, connect=go.addresses) as topic:
+    async with Topic(go.name, expose=[ours], listen=LISTEN, connect=go.addresses) as topic:
         told(topic, transcript, f"py-{go.name}")
         topic.watch(keep)
-        await until(topic, lambda: bool(notices), f"the notice about {go.name}", 240)
+        await until(topic, lambda: bool(notices), f"the notice about {go.name}", 300)
         assert "asks again for what it was told" in notices[0].text
         assert "asyncmachine-go v0.15-v0.19 cannot read it" in notices[0].text
         asked = topic.peers[go.peer_id].messages_in["reqinfo"]
@@ -81,3 +96,4 @@ async def _speak_with(go: GoPeer, transcript: Transcript) -> None:
         transcript.note(f"py-{go.name}", f"was asked {asked} times, said info {answered} times")
         assert topic.peers[go.peer_id].asked_again >= 2
         assert "attic" not in await in_thread(go.machines)
+        noticed.set()

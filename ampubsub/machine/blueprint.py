@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,7 +12,7 @@ from ampubsub.machine.schema import Schema, State
 
 EXCEPTION = "Exception"
 _KEEP = 256
-"""How many blueprints are remembered for machines to come."""
+"""How many blueprints are remembered for machines to come, before all are forgotten."""
 _KEEP_ORDERS = 16
 """How many index orders of one schema."""
 
@@ -92,7 +91,7 @@ class Blueprint:
         return found
 
 
-_remembered: OrderedDict[tuple[object, ...], Blueprint] = OrderedDict()
+_remembered: dict[tuple[object, ...], Blueprint] = {}
 
 
 def blueprint(schema: Schema, states: Iterable[str] | None = None) -> Blueprint:
@@ -104,10 +103,6 @@ def blueprint(schema: Schema, states: Iterable[str] | None = None) -> Blueprint:
     except TypeError:
         found = None
     if found is not None:
-        try:
-            _remembered.move_to_end(key)
-        except KeyError:
-            pass  # another thread dropped it just now
         return found
     parsed, conflicts = parse_schema(schema)
     parsed.setdefault(EXCEPTION, State(multi=True))
@@ -116,10 +111,7 @@ def blueprint(schema: Schema, states: Iterable[str] | None = None) -> Blueprint:
         made = made.with_names(verified_names("this machine", made, names))
     _remembered[key] = made
     if len(_remembered) > _KEEP:
-        try:
-            _remembered.popitem(last=False)
-        except KeyError:
-            pass  # another thread was quicker
+        _remembered.clear()
     return made
 
 

@@ -28,6 +28,15 @@ class State:
     """Free words for people and tools."""
 
     def __post_init__(self) -> None:
+        if (
+            tuple
+            is type(self.require)
+            is type(self.add)
+            is type(self.remove)
+            is type(self.after)
+            is type(self.tags)
+        ):
+            return
         for field in ("require", "add", "remove", "after", "tags"):
             value = getattr(self, field)
             if isinstance(value, str):

@@ -117,6 +117,11 @@ class TracerSet:
         return True
 
     def _refresh(self) -> None:
+        if not self.tracers:
+            for name in HOOKS:
+                setattr(self, name, ())
+            self.any_transition = self.wants_more = False
+            return
         for name in HOOKS:
             plain = getattr(Tracer, name)
             overridden = [tracer for tracer in self.tracers if getattr(type(tracer), name, None) is not plain]

@@ -55,6 +55,8 @@ async def test_two_peers_meet_talk_and_part(carrier: str) -> None:
             assert root.connected_peers() == {leaf.peer_id} == root.topic_peers("crew")
             detail = leaf.detail(root.peer_id)
             assert detail is not None
+            assert detail.agent.startswith("ampubsub py-libp2p/")
+            assert "/meshsub/1.1.0" in detail.protocols
             assert (detail.transport, detail.gossipsub, detail.connections) == (carrier, "1.1", 1)
         with trio.fail_after(5):
             assert (await event_of(root, PeerUnsubscribed)).peer_id == leaf.peer_id

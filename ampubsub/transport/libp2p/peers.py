@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import trio
-from libp2p.abc import IHost
+from libp2p.abc import IHost, INetStream
 from libp2p.identity.identify.identify import ID as IDENTIFY
+from libp2p.identity.identify.identify import _mk_identify_protobuf
 from libp2p.identity.identify.pb.identify_pb2 import Identify
 from libp2p.peer.id import ID
 from libp2p.rcmgr import Direction
+from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
-from ampubsub.transport.libp2p.frames import FrameReader
+from ampubsub.transport.libp2p.frames import FrameReader, framed
 from ampubsub.transport.libp2p.workarounds import quic, swarm, tcp
 
 log = logging.getLogger("ampubsub.transport")
@@ -39,7 +41,9 @@ class Connection:
     @classmethod
     def of(cls, link: Any) -> Connection:
         """Describe a connection that py-libp2p announces."""
-        return cls(link, trio.current_time(), link.direction == Direction.OUTBOUND, _address_of(link))
+        return cls(
+            link, trio.current_time(), link.direction == Direction.OUTBOUND, _address_of(link.muxed_conn)
+        )
 
     @property
     def is_quic(self) -> bool:
@@ -132,8 +136,20 @@ async def identify(host: IHost, peer: Peer, timeout_s: float) -> bool:
     return True
 
 
-def _address_of(link: Any) -> str:
-    muxed = link.muxed_conn
+def answer_identify(host: IHost, agent: str) -> None:
+    """Tell who asks what we are: our own agent before py-libp2p's, and the address we see it at."""
+
+    async def answer(stream: INetStream) -> None:
+        seen_at = _address_of(stream.muxed_conn)
+        said = _mk_identify_protobuf(host, Multiaddr(seen_at) if seen_at else None)
+        said.agent_version = f"{agent} {said.agent_version}"
+        await stream.write(framed(said.SerializeToString()))
+        await stream.close()
+
+    host.set_stream_handler(IDENTIFY, answer)
+
+
+def _address_of(muxed: Any) -> str:
     try:
         host, port = muxed.get_remote_address()[:2]
     except Exception:

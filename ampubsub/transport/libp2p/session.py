@@ -68,6 +68,7 @@ class Session:
         )
         self.gossip = Gossip(self.parts, identity, self.events, hooks, applier)
         self.dialer = Dialer(self)
+        peers.answer_identify(self.parts.host, settings.agent)
         self._lost_stream = self.parts.pubsub._handle_dead_peer
         self.parts.pubsub._handle_dead_peer = self._stream_lost  # type: ignore[method-assign]
         self.parts.network.register_notifee(_Notifee(self))

@@ -103,6 +103,7 @@ async def test_cancelling_at_any_moment_leaves_nothing(after_s: float) -> None:
     process = psutil.Process()
     root, leaf = Libp2pTransport(), Libp2pTransport(TransportSettings(dial_timeout_s=1))
     async with root.opened([QUIC, TCP]):
+        await trio.testing.wait_all_tasks_blocked(0.05)
         gc.collect()
         before = (process.num_fds(), threading.active_count(), live_tasks())
         for address in root.addresses:
@@ -112,7 +113,8 @@ async def test_cancelling_at_any_moment_leaves_nothing(after_s: float) -> None:
                     await leaf.connect(address)
                     await trio.sleep_forever()
         await until(lambda: root.connected_peers() == frozenset())
-        await until(lambda: live_tasks() <= before[2], within_s=5)
+        await until(lambda: live_tasks() <= before[2], within_s=10)
+        await trio.testing.wait_all_tasks_blocked(0.05)
         gc.collect()
         assert (process.num_fds(), threading.active_count(), live_tasks()) == before
     async with leaf.opened([]):

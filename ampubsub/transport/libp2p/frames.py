@@ -15,7 +15,8 @@ class FrameReader:
     """Reads frames from one stream; each read takes whatever has arrived."""
 
     def __init__(self, stream: INetStream, limit: int) -> None:
-        self._stream = stream
+        # Past the state lock of py-libp2p's wrapper, which costs two turns of the scheduler for each read.
+        self._read = getattr(stream, "muxed_stream", stream).read
         self._limit = limit
         self._buffer = bytearray()
 
@@ -25,7 +26,7 @@ class FrameReader:
             frame = self.ready()
             if frame is not None:
                 return frame
-            chunk = await self._stream.read(_CHUNK)
+            chunk = await self._read(_CHUNK)
             if not chunk:
                 return None
             self._buffer += chunk

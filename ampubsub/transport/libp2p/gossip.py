@@ -15,10 +15,6 @@ from typing import Any
 import trio
 from google.protobuf.message import DecodeError
 from libp2p.abc import INetStream
-from libp2p.exceptions import BaseLibp2pError
-from libp2p.io.exceptions import IOException
-from libp2p.network.connection.exceptions import RawConnError
-from libp2p.network.stream.exceptions import StreamError
 from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.rpc_queue import RpcQueue
@@ -34,7 +30,7 @@ from ampubsub.transport.libp2p.workarounds import gossipsub, pubsub, swarm
 
 log = logging.getLogger("ampubsub.transport")
 
-_STREAM_ENDED = (StreamError, IOException, RawConnError, BaseLibp2pError, trio.BrokenResourceError)
+_FRAMES_A_TURN = 8
 _MAX_CONTROL_ENTRIES = 128
 _MAX_IDS = 5000
 _WRITE_BYTES = 65536
@@ -166,7 +162,12 @@ class Gossip:
         self.readers[peer] = self.readers.get(peer, 0) + 1
         frames = FrameReader(stream, self._settings.max_rpc_bytes)
         try:
+            handled = 0
             while (frame := await frames.next()) is not None:
+                handled += 1
+                if handled % _FRAMES_A_TURN == 0:
+                    # Whoever sends much does not keep the others from being heard.
+                    await trio.lowlevel.checkpoint()
                 rpc = rpc_pb2.RPC()
                 rpc.ParseFromString(frame)
                 await self._handle(rpc, peer)
@@ -174,7 +175,7 @@ class Gossip:
             self._hooks.offended(peer, "bad-protobuf", FATAL)
         except FrameTooLargeError:
             self._hooks.offended(peer, "oversize", FATAL)
-        except _STREAM_ENDED as error:
+        except Exception as error:  # streams end with errors of several libraries
             log.debug("pubsub stream of %s ended: %r", peer, error)
         finally:
             self.readers[peer] -= 1
@@ -189,8 +190,6 @@ class Gossip:
         if rpc.publish:
             for message in rpc.publish:
                 self._handle_message(message, peer)
-            # Whoever sends much does not keep the others from being heard.
-            await trio.lowlevel.checkpoint()
         if rpc.subscriptions:
             self._handle_subscriptions(rpc, peer)
         if rpc.HasField("control"):

@@ -10,7 +10,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -95,21 +96,40 @@ class _Peer:
         self.request = request
         self._lines, self._to_print = trio.open_memory_channel[str](4096)
         self._unprinted = 0
+        self._told_to_end = False
+        self._step = trio.CancelScope()
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch_signals, nursery.cancel_scope)
-            nursery.start_soon(self._print, nursery.cancel_scope)
+            nursery.start_soon(self._watch_signals)
+            nursery.start_soon(self._print)
             await self._take_part()
             nursery.cancel_scope.cancel()
+
+    @contextmanager
+    def _until_told_to_end(self) -> Iterator[None]:
+        """Only what waits is cancelled when we are told to end: the bye needs the network for a moment more."""
+        self._step = trio.CancelScope()
+        if self._told_to_end:
+            self._step.cancel()
+        with self._step:
+            yield
+
+    def _end(self) -> None:
+        self._told_to_end = True
+        self._step.cancel()
 
     async def _take_part(self) -> None:
         request = self.request
         host = Host(_libp2p())
         async with host.opened(request.listen):
             self.tell(line("ready", peer_id=host.peer_id, addresses=host.transport.addresses))
-            name = request.topic or await self._only_topic(host)
-            await self._reach_somebody(host)
+            name = request.topic
+            with self._until_told_to_end():
+                name = name or await self._only_topic(host)
+                await self._reach_somebody(host)
+            if self._told_to_end:
+                return
             topic = Topic(
                 name,
                 expose=request.expose,
@@ -123,9 +143,10 @@ class _Peer:
                 machine.bind_tracer(_LocalClock(self.tell, host.peer_id, index))
             machines = [machine for machine in request.expose if machine.spawn is None]
             async with topic, trio_adapter.own(*machines):
-                await topic.machine.when("Joined")
-                self.tell(line("joined", topic=name))
-                await trio.sleep_forever()
+                with self._until_told_to_end():
+                    await topic.machine.when("Joined")
+                    self.tell(line("joined", topic=name))
+                    await trio.sleep_forever()
 
     async def _only_topic(self, host: Host) -> str:
         offered = await host.discover(
@@ -169,19 +190,19 @@ class _Peer:
                 values.update(_described(machine))
         self.tell(line(EVENT_WORDS[type(event)], **values))
 
-    async def _print(self, scope: trio.CancelScope) -> None:
+    async def _print(self) -> None:
         async for text in self._to_print:
             try:
                 await trio.to_thread.run_sync(_write_line, text)
             except OSError:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-                scope.cancel()
+                self._end()
                 return
 
-    async def _watch_signals(self, scope: trio.CancelScope) -> None:
+    async def _watch_signals(self) -> None:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             async for _ in signals:
-                scope.cancel()
+                self._end()
                 return
 
 

@@ -56,7 +56,8 @@ def test_two_peers_see_each_other_and_a_signal_ends_them_with_a_bye(
 
     leaf.send_signal(signal.SIGTERM)
     assert leaf.wait(15) == 0
-    assert until(root, "gone", machine_id="expense")["key"] == [leaf_id, 0]
+    gone = until(root, "gone", machine_id="expense")
+    assert (gone["key"], gone["reason"]) == ([leaf_id, 0], "it said bye")
     root.send_signal(signal.SIGINT)
     assert root.wait(15) == 0
 

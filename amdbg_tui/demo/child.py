@@ -20,26 +20,28 @@ from amdbg_tui.demo.settings import DemoSettings
 async def main(seed: int) -> None:
     """Run the network until the parent is gone or asks for the end."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_watch_parent, nursery.cancel_scope)
-        nursery.start_soon(_watch_signals, nursery.cancel_scope)
+        ended = trio.Event()
+        nursery.start_soon(_watch_parent, ended)
+        nursery.start_soon(_watch_signals, ended)
         async with demo_network(DemoSettings(seed=seed)) as addresses:
             print(json.dumps({"addresses": addresses}), flush=True)
-            await trio.sleep_forever()
+            await ended.wait()
+        nursery.cancel_scope.cancel()
 
 
-async def _watch_parent(scope: trio.CancelScope) -> None:
+async def _watch_parent(ended: trio.Event) -> None:
     """The parent holds the other end of stdin, and nobody else does."""
     stdin = trio.lowlevel.FdStream(os.dup(sys.stdin.fileno()))
     async with stdin:
         while await stdin.receive_some():
             pass
-    scope.cancel()
+    ended.set()
 
 
-async def _watch_signals(scope: trio.CancelScope) -> None:
+async def _watch_signals(ended: trio.Event) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for _ in signals:
-            scope.cancel()
+            ended.set()
 
 
 if __name__ == "__main__":

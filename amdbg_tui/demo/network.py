@@ -23,6 +23,7 @@ async def demo_network(settings: DemoSettings | None = None) -> AsyncIterator[tu
         # One cast for all: machines of one file know each other, whichever peer exposes them.
         cast = Cast([name for names in CHILD_PEERS.values() for name in names], settings)
         machines = {machine.id: machine for machine in cast.machines}
+        ended = trio.Event()
         nursery = await stack.enter_async_context(trio.open_nursery())
         for peer, names in CHILD_PEERS.items():
             topic = Topic(
@@ -32,14 +33,21 @@ async def demo_network(settings: DemoSettings | None = None) -> AsyncIterator[tu
                 connect=addresses,
                 peer_name=peer,
             )
-            nursery.start_soon(_take_part, topic)
-        nursery.start_soon(cast.live)
+            nursery.start_soon(_take_part, topic, ended)
+        living = trio.CancelScope()
+        nursery.start_soon(_live, cast, living)
         try:
             yield addresses
         finally:
-            nursery.cancel_scope.cancel()
+            living.cancel()
+            ended.set()  # not cancelled: each says bye, which needs the network for a moment more
 
 
-async def _take_part(topic: Topic) -> None:
+async def _take_part(topic: Topic, ended: trio.Event) -> None:
     async with topic:
-        await trio.sleep_forever()
+        await ended.wait()
+
+
+async def _live(cast: Cast, scope: trio.CancelScope) -> None:
+    with scope:
+        await cast.live()

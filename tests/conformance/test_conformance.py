@@ -63,7 +63,20 @@ def test_a_row_that_was_tampered_with_fails(
     assert capsys.readouterr().out.endswith("0 passed, 1 failed\n")
 
 
-def test_a_row_of_unknown_form_fails_loudly(tmp_path: Path) -> None:
+@pytest.mark.parametrize("row", ['{"name": "x", "what": 1}', '{"what": 1}', "[]", "7"])
+def test_a_row_of_unknown_form_fails_loudly(
+    row: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     strange = tmp_path / "strange.jsonl"
-    strange.write_text('{"name": "x", "what": 1}\n')
+    strange.write_text(row + "\n")
     assert main([str(strange)]) == 1
+    assert capsys.readouterr().out.endswith("0 passed, 1 failed\n")
+
+
+def test_a_file_that_is_no_json_is_named_and_ends_with_status_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("{oops\n")
+    assert main([str(broken)]) == 2
+    assert str(broken) in capsys.readouterr().err

@@ -13,6 +13,7 @@ import msgpack
 import pytest
 import trio
 from hypothesis import HealthCheck, given, settings
+from hypothesis import seed as repeat
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
@@ -151,6 +152,7 @@ def _day(seed: int) -> list[bytes]:
 
     @settings(max_examples=A_DAY, deadline=None, database=None, derandomize=False,
               suppress_health_check=list(HealthCheck))  # fmt: skip
+    @repeat(seed)
     @given(payloads())
     def collect(data: bytes) -> None:
         found.append(data)

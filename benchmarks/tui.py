@@ -159,7 +159,7 @@ def drive(seconds: float, rate: int) -> dict[str, object]:
         at = 0
         while time.monotonic() < end and rate:
             os.write(master, dice.choice(MOVES))
-            _drain(master, dice.uniform(0.05, 0.2))
+            _drain(master, dice.uniform(0.15, 0.35))
             at = (at + 1) % len(PANES)
             pressed = time.monotonic()
             os.write(master, PANES[at])
@@ -227,7 +227,7 @@ def main() -> None:
         at = sys.argv.index("--child")
         child(sys.argv[at + 1], int(sys.argv[at + 2]))
         return
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
     drive(1.0, 0)  # compiles what is not yet compiled
     load, idle = drive(seconds, RATE), drive(min(seconds, 10.0), 0)
     print(

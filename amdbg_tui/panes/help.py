@@ -19,6 +19,8 @@ from amdbg_tui.widgets.paint import Row, pad
 from amdbg_tui.widgets.text_list import TextList
 
 KEY_CELLS = 18
+NARROW_CELLS = 118
+"""Below this width two columns would cut the texts."""
 _LEVELS = [f"{at} {name}" for at, name in enumerate(LEVEL_NAMES)]
 
 
@@ -96,14 +98,18 @@ def keys(remapped: Mapping[str, str]) -> list[Row]:
 
 
 class HelpScreen(ModalScreen[None]):
-    """Two columns over the panes."""
+    """Keys and signs over the panes: side by side, or one above the other where it is narrow."""
 
     DEFAULT_CSS = """
     HelpScreen { align: center middle; background: $background 60%; }
     HelpScreen Horizontal { width: 90%; max-width: 136; height: 90%; max-height: 60; }
     HelpScreen TextList { width: 1fr; border: solid $frame; }
     HelpScreen TextList:focus { border: double $frame-focused; }
+    HelpScreen.-narrow Horizontal { layout: vertical; width: 96%; height: 100%; }
+    HelpScreen.-narrow TextList { width: 1fr; height: 1fr; }
+    HelpScreen.-narrow #help-keys { height: 2fr; }
     """
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (NARROW_CELLS, "-broad")]  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,f1,q", "dismiss", "Close", show=False),
     ]

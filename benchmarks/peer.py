@@ -6,10 +6,13 @@ its own; times are of the system's monotonic clock, which all processes share.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
+import signal
 import statistics
+import subprocess
 import sys
 import time
 import tracemalloc
@@ -195,30 +198,58 @@ class Star:
         return max(float(str(told["at"])) for told in self.told[what].values())
 
 
-def star(peers: int = PEERS, machines: int = MACHINES, rounds: int = 3) -> None:
-    """All list all, counted from the moment the last has joined; one change known everywhere."""
+def star_once(peers: int = PEERS, machines: int = MACHINES) -> dict[str, float]:
+    """One star: all list all, counted from the moment the last has joined; one change known everywhere."""
     importlib.import_module("ampubsub.transport.libp2p.session")
-    results = []
-    for _ in range(rounds):
-        members = Star(peers, machines)
-        results.append(trio.run(members.run))
+    members = Star(peers, machines)
+    try:
+        return trio.run(members.run)
+    finally:
         for member in members.members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member.pid, signal.SIGKILL)
             os.waitpid(member.pid, 0)
-        print(", ".join(f"{key} {figure:.2f}" for key, figure in results[-1].items()), flush=True)
-    for key, words in (
-        ("list", "all list all after the last joined"),
-        ("change", "a change known everywhere"),
-    ):
-        figures = sorted(result[key] for result in results)
-        spread = ", ".join(f"{figure:.2f}" for figure in figures)
-        print(
-            f"star of {peers} processes x {machines} machines: {words}: {statistics.median(figures):.2f} s ({spread})"
-        )
-    print(f"messages sent by all: {statistics.median(r['sent'] for r in results):.0f}")
-    print(
-        f"CPU per process: {statistics.median(r['cpu'] for r in results):.1f} s, of its own after the imports"
+
+
+def _round(*command: str) -> dict[str, float]:
+    """One round in a process of its own, so that none inherits anything from the one before."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True, timeout=4 * PATIENCE_S, check=False
     )
-    print("asyncmachine-go v0.13.0 on the same ground: 6.2 s (median; last 37 s), a change 1.4 to 5.5 s")
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        return {"failed": 1.0, "why": (done.stderr.strip().splitlines() or ["no output"])[-1]}  # type: ignore[dict-item]
+    found: dict[str, float] = json.loads(lines[-1])
+    return found
+
+
+def star(rounds: int = 3) -> None:
+    """Stars of ours and, where Go is, of asyncmachine-go v0.13.0, in turn."""
+    found: dict[str, list[dict[str, float]]] = {"ours": [], "Go v0.13.0": []}
+    for _ in range(rounds):
+        found["ours"].append(_round("benchmarks.peer", "star-once"))
+        found["Go v0.13.0"].append(_round("benchmarks.go_star", str(PEERS), str(MACHINES)))
+    print(f"star of {PEERS} processes around a root, {MACHINES} machines each; median (all rounds), seconds")
+    for who, results in found.items():
+        good = [result for result in results if "list" in result]
+        if not good:
+            print(f"{who}: no figure: {results[-1]}")
+            continue
+        cells = []
+        for key, words in (("list", "all list all"), ("change", "a change known everywhere")):
+            figures = sorted(result[key] for result in good)
+            all_rounds = ", ".join(f"{figure:.2f}" for figure in figures)
+            cell = f"{words} {statistics.median(figures):.2f} ({all_rounds})"
+            if f"{key}_median" in good[0]:
+                half = statistics.median(result[f"{key}_median"] for result in good)
+                cell += f", the median peer {half:.2f}"
+            cells.append(cell)
+        failed = f"; {len(results) - len(good)} rounds failed" if len(good) < len(results) else ""
+        print(f"{who:12} {'; '.join(cells)}{failed}")
+    ours = [result for result in found["ours"] if "sent" in result]
+    if ours:
+        sent, cpu_s = (statistics.median(result[key] for result in ours) for key in ("sent", "cpu"))
+        print(f"ours: {sent:.0f} messages sent by all, {cpu_s:.1f} s CPU per process after the imports")
 
 
 # -- CPU per message -----------------------------------------------------------------------------------
@@ -333,6 +364,9 @@ async def memory(peers: int = 40, machines: int = 5) -> None:
 def main() -> None:
     """Run what the command line names."""
     words = sys.argv[1:]
+    if words == ["star-once"]:
+        print(json.dumps(star_once()))
+        return
     parts = {
         "latency": lambda: trio.run(latency),
         "star": star,

@@ -46,14 +46,17 @@ class SendBudget:
     """When the next message of ours may go.
 
     Two rules: never more than `own` messages in a window; and when all peers together send more than
-    `topic` in a window, none of us more than its fair share of it (at least one).
+    `topic` in a window, none of us more than its fair share of it (at least one). Of these shares `changes` messages
+    are kept for what changed here, so that a burst of hellos does not hold back a clock.
     """
 
-    def __init__(self, window_s: float, own: int, topic: int) -> None:
+    def __init__(self, window_s: float, own: int, topic: int, changes: int = 0) -> None:
         self.own = own
         self.topic = topic
+        self.changes = changes
         self._sent = SlidingWindow(window_s)
         self._all = SlidingWindow(window_s)
+        self._changes = SlidingWindow(window_s)
 
     def sent(self, now: float) -> None:
         """We published one message."""
@@ -64,12 +67,23 @@ class SendBudget:
         """Somebody else published one message."""
         self._all.add(now)
 
-    def wait(self, now: float, peers: int) -> float:
-        """Seconds until the next message may go. `peers`: how many take part, with ourselves."""
+    def change_sent(self, now: float) -> None:
+        """One of the messages that we published told of a change of ours."""
+        self._changes.add(now)
+
+    def wait(self, now: float, peers: int, *, for_change: bool = False) -> float:
+        """Seconds until the next message may go. `peers`: how many take part, with ourselves.
+
+        `for_change`: the message tells of a change of ours.
+        """
         limit = self.own
         if self._all.count(now) >= self.topic:
             limit = min(limit, max(1, self.topic // max(1, peers)))
-        return self._sent.wait(now, limit)
+        wait = self._sent.wait(now, limit)
+        if wait and for_change:
+            kept = max(self._sent.wait(now, self.own), self._changes.wait(now, self.changes))
+            return min(wait, kept)
+        return wait
 
     def sent_in_window(self, now: float) -> int:
         """How many messages we sent in the window that ends now."""

@@ -80,7 +80,9 @@ class Core:
             settings.messages_in_total,
             settings.events_remembered,
         )
-        self.budget = SendBudget(settings.budget_window_s, settings.budget_own, settings.budget_topic)
+        self.budget = SendBudget(
+            settings.budget_window_s, settings.budget_own, settings.budget_topic, settings.budget_changes
+        )
         self.inbox: deque[MessageReceived] = deque()
         self.inbox_filled = trio.Event()
         self.outbox: deque[tuple[str, bytes]] = deque()
@@ -191,10 +193,10 @@ class Core:
         """Send one encoded message, as a transition."""
         self.add("SendMsg", event=event, msg=msg, msg_type=msg_type, length=len(msg))
 
-    async def wait_for_budget(self) -> None:
-        """Wait until the next message may go."""
+    async def wait_for_budget(self, *, for_change: bool = False) -> None:
+        """Wait until the next message may go; one about a change of ours has a share of its own."""
         while True:
-            wait = self.budget.wait(self.now(), 1 + len(self.registry.peers))
+            wait = self.budget.wait(self.now(), 1 + len(self.registry.peers), for_change=for_change)
             if wait <= 0:
                 return
             await trio.sleep(wait)

@@ -112,6 +112,8 @@ class TopicSettings:
     """The sliding window of every budget (Go: fixed windows of 5, which double at an edge)."""
     budget_own: int = 50
     """Messages we send in a window, at the most (Go: 10)."""
+    budget_changes: int = 5
+    """Of these, messages about our own changes that go even when the topic is over its budget."""
     budget_topic: int = 150
     """Messages all peers together send in a window; above it each keeps to its fair share."""
 

@@ -50,3 +50,24 @@ def test_the_intake_remembers_a_bounded_number_of_authors() -> None:
     for number in range(1000):
         assert intake.allow(f"peer{number}", 0.0) == ""
     assert len(intake._authors) == 10
+
+
+def test_a_change_of_ours_does_not_wait_behind_a_burst_of_hellos() -> None:
+    budget = SendBudget(5.0, own=30, topic=150, changes=2)
+    for _ in range(200):
+        budget.heard(1.0)
+    for _ in range(10):
+        budget.sent(1.0)
+    assert budget.wait(1.5, 20) > 4.0
+    for _ in range(2):
+        assert budget.wait(1.5, 20, for_change=True) == 0.0
+        budget.sent(1.5)
+        budget.change_sent(1.5)
+    assert budget.wait(1.6, 20, for_change=True) > 4.0
+
+
+def test_a_change_of_ours_keeps_to_what_one_peer_may_send() -> None:
+    budget = SendBudget(5.0, own=10, topic=150, changes=5)
+    for _ in range(10):
+        budget.sent(1.0)
+    assert budget.wait(1.5, 20, for_change=True) > 4.0

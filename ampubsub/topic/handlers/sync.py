@@ -147,7 +147,7 @@ class SyncHandlers:
             with trio.move_on_after(max(0.0, due - core.now())):
                 while (sooner := self._next_update()) is not None and sooner >= due:
                     await core.due_changed.wait()
-            await core.wait_for_budget()
+            await core.wait_for_budget(for_change=bool(core.exposures.dirty))
             clocks: dict[str, dict[int, tuple[int, ...]]] = {}
             asked = core.updates_due.take(core.now(), settings.update_delay_s)
             for peer_id, askers in asked.items():
@@ -157,6 +157,7 @@ class SyncHandlers:
             if core.exposures.dirty and core.now() >= self._own_due():
                 own = core.exposures.take_dirty()
                 clocks[core.peer_id] = {**clocks.get(core.peer_id, {}), **own}
+                core.budget.change_sent(core.now())
             clocks = {peer_id: told for peer_id, told in clocks.items() if told}
             if clocks:
                 core.last_update_s = core.now()

@@ -82,22 +82,28 @@ class _Reader:
         try:
             self.unpacker.skip()
         except msgpack.OutOfData:
+            if self.limits is not None:  # Go's exact words cost a second reading: not for everybody
+                raise WireError("truncated", "EOF") from None
             raise _Reader(self.data[position:], None).where_cut() from None
         except Exception:
             raise WireError("malformed", "msgpack: a value to skip is broken or nested too deep") from None
 
     def where_cut(self) -> WireError:
-        """The error for a value that is known to be incomplete: that of its first incomplete part."""
+        """The error for a value that is known to be incomplete: that of its first incomplete part.
+
+        One pass without recursion: how deep and how long it is was chosen by somebody else.
+        """
+        parts = 1
         try:
-            code = self.code()
-            if 0x90 <= code <= 0x9F or code in (0xDC, 0xDD):
-                parts = self.array_size() or 0
-            elif 0x80 <= code <= 0x8F or code in (0xDE, 0xDF):
-                parts = 2 * (self.map_size() or 0)
-            else:
-                return self.cut_short(self.tell())
-            for _ in range(parts):
-                self.skip()
+            while parts:
+                parts -= 1
+                code = self.code()
+                if 0x90 <= code <= 0x9F or code in (0xDC, 0xDD):
+                    parts += self.array_size() or 0
+                elif 0x80 <= code <= 0x8F or code in (0xDE, 0xDF):
+                    parts += 2 * (self.map_size() or 0)
+                else:
+                    self.value()
         except WireError as error:
             return error
         return WireError("truncated", "EOF")
@@ -398,7 +404,7 @@ def decode(data: bytes, limits: Limits | None = None) -> Message:
     """
     if limits is not None and len(data) > limits.message_bytes:
         raise WireError("oversize", f"a message of {len(data)} bytes; {limits.message_bytes} are taken")
-    base = decode_as("Msg", data)
+    base = decode_as("Msg", data, limits)
     if base.error is not None:
         raise WireError("generic", f"not a message of this protocol: {base.error}")
     name = base.values.get("Type", "")

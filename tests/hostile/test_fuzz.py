@@ -33,8 +33,31 @@ quick = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
-names = st.sampled_from(("12D3KooWpeer", "me", "", "A", "B", "x" * 300, "\x1b[31m", "\u202eevil"))
-ticks = st.one_of(st.integers(0, 5), st.sampled_from((2**63, 2**64 - 1)))
+names = st.sampled_from(
+    (
+        "12D3KooWpeer",
+        "me",
+        "",
+        "A",
+        "B",
+        "Exception",
+        "On",
+        "x" * 256,
+        "x" * 257,
+        "\x1b[31m",
+        "\u202eevil",
+        "\udcff",
+        "\0",
+        "A,B",
+        "peer-name:",
+        "peer-name:\ud800",
+        "_hide",
+        "HandlerABC",
+        "__init__",
+        "ErrOn",
+    )
+)
+ticks = st.one_of(st.integers(0, 5), st.sampled_from((2**63 - 1, 2**63, 2**64 - 2, 2**64 - 1)))
 anything: st.SearchStrategy[Any] = st.recursive(
     st.one_of(
         st.none(),
@@ -98,6 +121,11 @@ almost = st.one_of(
 )
 
 
+openings = st.sampled_from(
+    (b"\x91", b"\x92", b"\x81\xa1a", b"\x81", b"\xdc\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc7")
+)
+
+
 @st.composite
 def payloads(draw: st.DrawFn) -> bytes:
     """Bytes that look like a message, with a wound or two."""
@@ -108,13 +136,15 @@ def payloads(draw: st.DrawFn) -> bytes:
         if not data:
             break
         place = draw(st.integers(0, len(data) - 1))
-        match draw(st.integers(0, 3)):
+        match draw(st.integers(0, 4)):
             case 0:
                 data[place] = draw(st.integers(0, 255))
             case 1:
                 del data[place:]
             case 2:
                 data[place:place] = draw(st.binary(min_size=1, max_size=4))
+            case 3:
+                data[place:place] = draw(openings) * draw(st.sampled_from((2, 100, 400, 1_000, 1_100)))
             case _:
                 data += data[place:]
     return bytes(data)
@@ -144,6 +174,14 @@ def test_fuzz_the_decoder_only_ever_refuses_by_name(data: bytes) -> None:
 @pytest.mark.parametrize("opening", [b"\x91", b"\x81\xa1a", b"\x81\xa4Type"])
 def test_fuzz_nesting_without_end_is_refused(opening: bytes, depth: int) -> None:
     assert decode(opening * depth, wire.Limits()) is None
+
+
+@pytest.mark.parametrize("depth", [400, 500, 1_000, 1_100])
+@pytest.mark.parametrize("opening", [b"\x91", b"\x81\xa1a"])
+def test_fuzz_nesting_that_is_cut_short_in_an_unknown_field_is_refused(opening: bytes, depth: int) -> None:
+    data = b"\x82\xa4Type\xa6gossip\xa1x" + opening * depth
+    assert decode(data, wire.Limits()) is None
+    assert decode(data, None) is None
 
 
 def _day(seed: int) -> list[bytes]:

@@ -53,6 +53,25 @@ async def test_garbage_is_dropped_and_counted_and_the_topic_goes_on(village, aut
             assert b.machine.not_("Exception")
 
 
+async def test_deep_nesting_that_is_cut_short_is_refused_and_not_an_error_of_ours(
+    village, autojump_clock, knows
+) -> None:
+    async with village.topic("a", village.lamp("kitchen")) as a:
+        await a.machine.when("Joined")
+        async with village.topic("b", to=a.addresses) as b, villain(village, a.addresses[0]) as bad:
+            await village.until(lambda: knows(b, "kitchen"))
+            (remote,) = await b.list_machines()
+            await village.until(lambda: bad.peer_id in a.peers)
+            for depth in (400, 500, 1_000, 1_100):
+                await bad.publish("home", b"\x82\xa4Type\xa6gossip\xa1x" + b"\x91" * depth)
+                a.exposed[0].add("Blink")
+                await trio.sleep(1)
+            assert remote.time() == tuple(a.exposed[0].time())
+            for peer in (a, b):
+                assert peer.machine.not_("Exception"), peer.machine.err
+                assert peer.dropped["generic"] == 4
+
+
 async def test_nobody_can_speak_for_a_peer_that_speaks_itself(village, autojump_clock, knows) -> None:
     async with village.topic("a", village.lamp("kitchen")) as a:
         await a.machine.when("Joined")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import trio
 from libp2p import new_host
@@ -13,28 +13,39 @@ from libp2p.abc import IHost, INetStream
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.keys import KeyPair
 from libp2p.custom_types import TProtocol
+from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import info_from_p2p_addr
 from libp2p.pubsub.pb import rpc_pb2
 from multiaddr import Multiaddr
 
-from ampubsub.transport.libp2p import Libp2pTransport
 from ampubsub.transport.libp2p.frames import framed
 
 MESHSUB = TProtocol("/meshsub/1.1.0")
 _numbers = itertools.count(1)
 
 
+class Victim(Protocol):
+    """Whoever listens somewhere."""
+
+    @property
+    def addresses(self) -> Sequence[str]: ...
+
+
 class Attacker:
     """Connected to one victim."""
 
-    def __init__(self, host: IHost, keys: KeyPair, victim: Libp2pTransport) -> None:
+    def __init__(self, host: IHost, keys: KeyPair, victim: Victim) -> None:
         self.host = host
         self.keys = keys
         self.victim = info_from_p2p_addr(Multiaddr(victim.addresses[0]))
 
     @property
+    def id(self) -> ID:
+        return self.host.get_id()
+
+    @property
     def peer_id(self) -> str:
-        return str(self.host.get_id())
+        return str(self.id)
 
     async def connect(self) -> None:
         with trio.fail_after(10):
@@ -66,7 +77,7 @@ def rpc(*messages: rpc_pb2.Message, **fields: Any) -> bytes:
 
 
 @asynccontextmanager
-async def attacker(victim: Libp2pTransport) -> AsyncIterator[Attacker]:
+async def attacker(victim: Victim) -> AsyncIterator[Attacker]:
     """Run an attacker that is connected to `victim`."""
     keys = create_new_key_pair()
     quic = "/quic-v1" in victim.addresses[0]

@@ -12,6 +12,7 @@ from typing import TypeVar
 import trio
 
 from ampubsub.transport.libp2p import Libp2pTransport
+from ampubsub.transport.libp2p.plan import Parts
 
 QUIC = "/ip4/127.0.0.1/udp/0/quic-v1"
 TCP = "/ip4/127.0.0.1/tcp/0"
@@ -19,6 +20,12 @@ LISTEN = {"quic-v1": QUIC, "tcp": TCP}
 TOPIC = "crew"
 
 Event = TypeVar("Event")
+
+
+def parts_of(transport: Libp2pTransport) -> Parts:
+    """What an open transport is made of."""
+    assert transport._session is not None
+    return transport._session.parts
 
 
 async def event_of(

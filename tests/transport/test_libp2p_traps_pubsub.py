@@ -1,75 +1,193 @@
-"""Traps of py-libp2p's pubsub and GossipSub: each shown without its workaround, and closed with it."""
+"""Traps of py-libp2p's pubsub: each shown without its workaround, and closed with it."""
 
 from __future__ import annotations
 
 import threading
-import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from google.protobuf.message import DecodeError
 from libp2p.peer.id import ID
-from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.rpc_queue import RpcQueue
+from multiaddr import Multiaddr
 
 from ampubsub.transport.address import Address, parse_dial_address
-from ampubsub.transport.interface import MessageReceived
+from ampubsub.transport.interface import Dropped, MessageReceived, PeerDisconnected
 from ampubsub.transport.libp2p import Libp2pTransport, TransportSettings
-from ampubsub.transport.libp2p.plan import Applier, Parts, build, new_plan
-from ampubsub.transport.libp2p.workarounds import FOR_PLANS, pubsub
-from tests.transport.loopback import QUIC, TOPIC, event_of, holds, until
+from ampubsub.transport.libp2p.plan import build, new_plan
+from ampubsub.transport.libp2p.session import Session
+from ampubsub.transport.libp2p.workarounds import pubsub
+from tests.hostile.attacker import Attacker, attacker, rpc
+from tests.transport.bare import Bare, bare_host
+from tests.transport.loopback import QUIC, TOPIC, event_of, parts_of, until
 
 network = pytest.mark.network
 both_ways = pytest.mark.parametrize("with_workaround", [False, True])
+HELLO = rpc_pb2.RPC.SubOpts(subscribe=True, topicid=TOPIC)
 
 
-def parts_of(transport: Libp2pTransport) -> Parts:
-    assert transport._session is not None
-    return transport._session.parts
-
-
-def router_kwargs(*without: str) -> dict[str, object]:
-    settings = TransportSettings()
-    plan = new_plan(settings, Libp2pTransport().identity)
-    Applier(without).all(FOR_PLANS, plan)
-    return plan.gossip
-
-
+@network
+@pytest.mark.trio
 @both_ways
-def test_beat_every_second(with_workaround: bool) -> None:
-    """The heartbeat that builds the mesh comes every 120 s."""
-    router = GossipSub(**router_kwargs(*([] if with_workaround else ["beat_every_second"])))  # type: ignore[arg-type]
-    assert router.heartbeat_interval == (1 if with_workaround else 120)
-    assert router.adaptive_gossip_enabled is not with_workaround
-    assert router.eclipse_protection_enabled is not with_workaround
+async def test_run_before_listening(with_workaround: bool) -> None:
+    """A stream that comes in before the services run ends the host, and `host.run` listens first."""
+    bare = Bare.made()
+
+    async def visited() -> None:
+        async with attacker(bare) as visitor:
+            stream = await visitor.stream()
+            await stream.write(rpc(subscriptions=[HELLO]))
+            await bare.parts.pubsub.wait_for_subscription(visitor.id, TOPIC, timeout=15)
+
+    with trio.fail_after(20):
+        if with_workaround:
+            async with pubsub.run_before_listening(bare.parts):
+                await bare.parts.network.listen(Multiaddr(QUIC))
+                await visited()
+            bare.parts.pubsub.seen_messages.stop()
+        else:
+            with pytest.raises(BaseExceptionGroup) as ended:
+                async with bare.listening(QUIC):
+                    await visited()
+            assert ended.group_contains(AttributeError, match="manager")
 
 
+@network
+@pytest.mark.trio
+async def test_a_peer_that_dials_while_we_open_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Libp2pTransport()
+    listen = Session._listen
+
+    async def listen_and_be_dialled(session: Session, address: Address) -> None:
+        await listen(session, address)
+        listening = Bare(session.parts)
+        async with attacker(listening) as visitor:
+            stream = await visitor.stream()
+            await stream.write(rpc(subscriptions=[HELLO]))
+            await session.parts.pubsub.wait_for_subscription(visitor.id, TOPIC)
+
+    monkeypatch.setattr(Session, "_listen", listen_and_be_dialled)
+    with trio.fail_after(20):
+        async with ours.opened([QUIC]):
+            assert (await event_of(ours, PeerDisconnected)).reason == "closed by the peer"
+
+
+@network
+@pytest.mark.trio
 @both_ways
-def test_let_messages_flow(with_workaround: bool) -> None:
-    """Of thirty messages in one second, ten pass."""
-    router = GossipSub(**router_kwargs(*([] if with_workaround else ["let_messages_flow"])))  # type: ignore[arg-type]
-    peer = ID(b"\x12\x20" + b"p" * 32)
-    message = rpc_pb2.Message(topicIDs=[TOPIC])
-    passed = sum(router._check_spam_protection(peer, message) for _ in range(30))
-    assert passed == (30 if with_workaround else 10)
+async def test_first_sequence_number(with_workaround: bool) -> None:
+    """py-libp2p counts from whole seconds: who said 100 things and restarts says the next 100 s old numbers."""
+    root, leaf = (
+        Libp2pTransport(),
+        Libp2pTransport(without=[] if with_workaround else ["first_sequence_number"]),
+    )
+
+    @asynccontextmanager
+    async def life_of(name: bytes, messages: int) -> AsyncIterator[None]:
+        async with leaf.opened([]):
+            await leaf.join(TOPIC)
+            await leaf.connect(root.addresses[0])
+            await until(lambda: leaf.topic_peers(TOPIC) == {root.peer_id})
+            for number in range(messages):
+                await leaf.publish(TOPIC, b"%s %d" % (name, number))
+            yield
+
+    async with root.opened([QUIC]):
+        await root.join(TOPIC)
+        async with life_of(b"first", 100):
+            heard = [(await event_of(root, MessageReceived)).data for _ in range(100)]
+            assert heard == [b"first %d" % number for number in range(100)]
+        async with life_of(b"second", 300):  # some are beyond the old numbers in any case
+            heard = [(await event_of(root, MessageReceived)).data]
+            assert (heard == [b"second 0"]) is with_workaround
 
 
+ATTACKS: dict[str, tuple[str, Callable[[Attacker], bytes], type[Exception]]] = {
+    "invalid protobuf": ("bad-protobuf", lambda evil: b"\x05\xff\xff\xff\xff\xff", DecodeError),
+    "a key of garbage": (
+        "bad-key",
+        lambda evil: rpc(evil.message(TOPIC, b"x", from_id=b"\x12\x20" + b"h" * 32, key=b"garbage")),
+        Exception,
+    ),
+    "an author of garbage": (
+        "bad-author",
+        lambda evil: rpc(evil.message(TOPIC, b"x", from_id=b"\xff\xfe", key=b"garbage")),
+        Exception,
+    ),
+}
+
+
+@network
+@pytest.mark.trio
 @both_ways
-def test_speak_1_1(with_workaround: bool) -> None:
-    """GossipSub 1.2 sends an IDONTWANT for every message."""
-    protocols = router_kwargs(*([] if with_workaround else ["speak_1_1"]))["protocols"]
-    assert ("/meshsub/1.2.0" in protocols) is not with_workaround  # type: ignore[operator]
-    assert "/meshsub/1.1.0" in protocols  # type: ignore[operator]
+@pytest.mark.parametrize("name", ATTACKS)
+async def test_gossip_survives_garbage(name: str, with_workaround: bool) -> None:
+    """Invalid protobuf, keys and authors of garbage end the host."""
+    reason, garbage, error = ATTACKS[name]
+
+    async def attack_bare() -> None:
+        async with bare_host(QUIC) as bare, attacker(bare) as evil:
+            await bare.parts.pubsub.subscribe(TOPIC)
+            await (await evil.stream()).write(garbage(evil))
+            await trio.sleep_forever()
+
+    with trio.fail_after(20):
+        if with_workaround:
+            ours = Libp2pTransport()
+            async with ours.opened([QUIC]), attacker(ours) as evil:
+                await ours.join(TOPIC)
+                await (await evil.stream()).write(garbage(evil))
+                assert await event_of(ours, Dropped) == Dropped(evil.peer_id, reason)
+                async with attacker(ours) as friend:
+                    await (await friend.stream()).write(rpc(friend.message(TOPIC, b"fine")))
+                    assert (await event_of(ours, MessageReceived)).data == b"fine"
+        else:
+            with pytest.raises(BaseExceptionGroup) as ended:
+                await attack_bare()
+            assert ended.group_contains(error)
 
 
-def test_first_sequence_number() -> None:
-    """py-libp2p counts from whole seconds: after a restart within a second numbers repeat."""
-    parts = build(new_plan(TransportSettings(), Libp2pTransport().identity))
-    parts.pubsub.seen_messages.stop()
-    assert parts.pubsub.counter <= int(time.time())
-    first, second = pubsub.first_sequence_number(), pubsub.first_sequence_number()
-    assert int(time.time()) * 1000 < first < second
+@network
+@pytest.mark.trio
+@both_ways
+async def test_event_queue(with_workaround: bool) -> None:
+    """A subscription that is not read for a while holds 32 messages; what is more is dropped in silence."""
+    sender, ours = Libp2pTransport(), Libp2pTransport()
+
+    async def send_a_hundred(to: str) -> None:
+        await sender.join(TOPIC)
+        await sender.connect(to)
+        await until(lambda: bool(sender.topic_peers(TOPIC)))
+        for number in range(100):
+            await sender.publish(TOPIC, b"%d" % number)
+
+    async with sender.opened([]):
+        if with_workaround:
+            async with ours.opened([QUIC]):
+                await ours.join(TOPIC)
+                await send_a_hundred(ours.addresses[0])
+                await until(lambda: messages_waiting(ours) == 100)
+                heard = [(await event_of(ours, MessageReceived)).data for _ in range(100)]
+                assert heard == [b"%d" % number for number in range(100)]
+                assert not ours.dropped
+        else:
+            async with bare_host(QUIC) as bare:
+                subscription = await bare.parts.pubsub.subscribe(TOPIC)
+                seen = bare.parts.pubsub.seen_messages.cache
+                await send_a_hundred(bare.addresses[0])
+                await until(lambda: len(seen) == 100)
+                for _ in range(32):
+                    await subscription.get()
+                with trio.move_on_after(0.5) as silence:
+                    await subscription.get()
+                assert silence.cancelled_caught
+
+
+def messages_waiting(transport: Libp2pTransport) -> int:
+    return sum(isinstance(event, MessageReceived) for event in transport._events._events)
 
 
 @both_ways
@@ -107,77 +225,15 @@ async def test_send_no_peer_record(with_workaround: bool) -> None:
 
 @network
 @pytest.mark.trio
-@both_ways
-async def test_score_nobody(with_workaround: bool) -> None:
-    """A penalty makes a peer's score better."""
-    transport = Libp2pTransport(without=[] if with_workaround else ["score_nobody"])
-    async with transport.opened([]):
-        scorer = parts_of(transport).router.scorer
-        assert (scorer is None) is with_workaround
-        if scorer is not None:
-            peer = ID(b"\x12\x20" + b"p" * 32)
-            before = scorer.score(peer, [TOPIC])
-            scorer.penalize_graft_flood(peer, 10.0)
-            assert scorer.score(peer, [TOPIC]) >= before
-
-
-@network
-@pytest.mark.trio
-@both_ways
-async def test_gossip_to_pruned_peers(with_workaround: bool) -> None:
-    """A peer in prune backoff is left out of the mesh and gets no IHAVE either, so it never hears."""
-    without = ["flood_own_messages", *([] if with_workaround else ["gossip_to_pruned_peers"])]
-    root, leaf = Libp2pTransport(TransportSettings(heartbeat_s=0.3), without=without), Libp2pTransport()
-    async with root.opened([QUIC]), leaf.opened([]):
-        await root.join(TOPIC)
-        await leaf.join(TOPIC)
-        await leaf.connect(root.addresses[0])
-        await until(lambda: root.topic_peers(TOPIC) == {leaf.peer_id})
-        await until(lambda: leaf.topic_peers(TOPIC) == {root.peer_id})
-        await trio.sleep(0.5)
-        router, peer = parts_of(root).router, ID.from_string(leaf.peer_id)
-        router._add_back_off(peer, TOPIC, False)
-        router.mesh[TOPIC].discard(peer)
-        parts_of(leaf).router._add_back_off(ID.from_string(root.peer_id), TOPIC, False)
-        parts_of(leaf).router.mesh[TOPIC].clear()
-        await root.publish(TOPIC, b"psst")
-        heard = False
-        with trio.move_on_after(2.5):
-            await event_of(leaf, MessageReceived)
-            heard = True
-        assert heard is with_workaround
-
-
-@network
-@pytest.mark.trio
-@both_ways
-async def test_flood_own_messages(with_workaround: bool) -> None:
-    """A root's message reaches its mesh only: some of the leaves of a star wait."""
-    settings = TransportSettings(degree=2, degree_low=1, degree_high=2, heartbeat_s=0.3, gossip_window=0)
-    without = [] if with_workaround else ["flood_own_messages"]
-    root = Libp2pTransport(settings, without=without)
-    leaves = [Libp2pTransport(settings) for _ in range(8)]
-    heard: set[str] = set()
-
-    async def listen(leaf: Libp2pTransport) -> None:
-        await event_of(leaf, MessageReceived, within_s=60)
-        heard.add(leaf.peer_id)
-
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(root.opened([QUIC]))
-        await root.join(TOPIC)
-        for leaf in leaves:
-            await stack.enter_async_context(leaf.opened([]))
-            await leaf.join(TOPIC)
-            await leaf.connect(root.addresses[0])
-        await until(lambda: len(root.topic_peers(TOPIC)) == len(leaves))
-        await until(lambda: len(parts_of(root).router.mesh[TOPIC]) <= 2)
-        async with trio.open_nursery() as nursery:
-            for leaf in leaves:
-                nursery.start_soon(listen, leaf)
-            await root.publish(TOPIC, b"to all")
-            assert await holds(lambda: len(heard) == len(leaves), within_s=1) is with_workaround
-            nursery.cancel_scope.cancel()
+async def test_a_bare_host_reads_what_comes_without_a_peer_record() -> None:
+    ours = Libp2pTransport()
+    async with bare_host(QUIC) as bare, ours.opened([]):
+        await bare.parts.pubsub.subscribe(TOPIC)
+        await ours.join("before")
+        await ours.connect(bare.addresses[0])
+        await bare.parts.pubsub.wait_for_subscription(ID.from_string(ours.peer_id), "before", timeout=10)
+        await ours.join(TOPIC)
+        await bare.parts.pubsub.wait_for_subscription(ID.from_string(ours.peer_id), TOPIC, timeout=10)
 
 
 @network

@@ -77,7 +77,8 @@ class Gossip:
         self._hooks = hooks
         self._flood = applier.uses(gossipsub.flood_own_messages)
         self._wide = applier.uses(pubsub.widen_send_queues)
-        self._signer = Signer(identity)
+        ours = applier.uses(pubsub.first_sequence_number)
+        self._signer = Signer(identity, pubsub.first_sequence_number() if ours else parts.pubsub.counter)
         self._budgets: dict[ID, _Budget] = {}
         self._seen = SeenMessages(self._settings.seen_ttl_s, self._settings.max_seen)
         self._install()
@@ -275,4 +276,4 @@ class Gossip:
 
 
 def _frame_of(item: rpc_pb2.RPC | bytes) -> bytes:
-    return item if isinstance(item, bytes) else framed(item.SerializeToString())
+    return item if isinstance(item, bytes) else framed(pubsub.without_empty_record(item).SerializeToString())

@@ -12,7 +12,6 @@ from nacl.signing import SigningKey, VerifyKey
 
 from ampubsub.transport.address import base58_encode
 from ampubsub.transport.libp2p.identity import Identity, ed25519_of, marshalled_public, peer_id_bytes
-from ampubsub.transport.libp2p.workarounds.pubsub import first_sequence_number
 
 Message = rpc_pb2.Message
 _PREFIX = b"libp2p-pubsub:"
@@ -24,12 +23,12 @@ _COUNTED_FROM_TIME = (
 
 
 class Signer:
-    """Makes our own messages. Sequence numbers go up, also across restarts with the same key."""
+    """Makes our own messages, with sequence numbers that go up from `first_number`."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, first_number: int) -> None:
         self.author = peer_id_bytes(identity.public)
         self._key = SigningKey(identity.seed)
-        self._numbers = itertools.count(first_sequence_number())
+        self._numbers = itertools.count(first_number)
 
     def message(self, topic: str, data: bytes) -> Message:
         """A signed message. The key is left out, since an ed25519 peer id holds it."""

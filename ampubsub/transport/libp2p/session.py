@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 import trio
 from libp2p.abc import INetStream, INetwork, INotifee
 from libp2p.peer.id import ID
-from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from ampubsub.transport.address import Address
@@ -90,13 +89,7 @@ class Session:
         """Run until told to stop. Shielded: a host cancelled from outside would close nothing properly."""
         parts = self.parts
         with trio.CancelScope(shield=True) as scope:
-            async with (
-                # Before listening: a stream that comes in before they run ends the host.
-                background_trio_service(parts.pubsub),
-                background_trio_service(parts.router),
-                background_trio_service(parts.network),
-            ):
-                await parts.pubsub.wait_until_ready()
+            async with pubsub.run_before_listening(parts):
                 try:
                     async with trio.open_nursery() as nursery:
                         self._nursery = nursery
@@ -132,7 +125,7 @@ class Session:
         while True:
             await trio.sleep(self._settings.ping_interval_s)
             for connection in list(self._connections.values()):
-                if connection.is_quic:
+                if connection.is_quic and self._applier.uses(quic.ping):
                     try:
                         await quic.ping(connection.link.muxed_conn)
                     except Exception as error:

@@ -1,19 +1,37 @@
-"""Pubsub: repeated sequence numbers, a leaked thread, a costly extra record, queues of 32."""
+"""Pubsub: services too late, repeated sequence numbers, a leaked thread, a costly record, queues of 32."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from libp2p.peer.id import ID
 from libp2p.pubsub import gossipsub as gossipsub_module
 from libp2p.pubsub import pubsub as pubsub_module
+from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.rpc_queue import RpcQueue
+from libp2p.tools.anyio_service import background_trio_service
 
 from ampubsub.transport.libp2p.plan import Parts
 from ampubsub.transport.libp2p.settings import TransportSettings
+
+
+@asynccontextmanager
+async def run_before_listening(parts: Parts) -> AsyncIterator[None]:
+    """Run pubsub, router and network around a block that listens.
+
+    py-libp2p's `host.run` listens first, and a stream that comes in before the other two run ends the host.
+    """
+    async with (
+        background_trio_service(parts.pubsub),
+        background_trio_service(parts.router),
+        background_trio_service(parts.network),
+    ):
+        await parts.pubsub.wait_until_ready()
+        yield
 
 
 def first_sequence_number() -> int:
@@ -36,12 +54,21 @@ def send_no_peer_record(parts: Parts) -> None:
     and change nothing for hosts other than ours.
     """
     parts.host.ampubsub_sends_no_peer_record = True  # type: ignore[attr-defined]
+    hello = parts.pubsub.get_hello_packet
+    parts.pubsub.get_hello_packet = lambda: without_empty_record(hello())  # type: ignore[method-assign]
     modules: list[Any] = [gossipsub_module, pubsub_module]
     for module in modules:
         write = module.env_to_send_in_RPC
         if not hasattr(write, "ampubsub_original"):
             module.env_to_send_in_RPC = _unless_ours(write, 0, (b"", False))
             module.maybe_consume_signed_record = _unless_ours(module.maybe_consume_signed_record, 1, True)
+
+
+def without_empty_record(packet: rpc_pb2.RPC) -> rpc_pb2.RPC:
+    """Leave an empty record out altogether: py-libp2p drops a whole RPC whose record is there and no record."""
+    if not packet.senderRecord:
+        packet.ClearField("senderRecord")
+    return packet
 
 
 def _unless_ours(original: Callable[..., Any], host_at: int, answer: Any) -> Any:

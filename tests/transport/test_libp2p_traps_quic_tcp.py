@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 import pytest
 import trio
+from libp2p import new_host
+from libp2p.network.exceptions import SwarmException
+from libp2p.peer.peerinfo import info_from_p2p_addr
+from libp2p.stream_muxer.mplex.mplex import MPLEX_PROTOCOL_ID, Mplex
+from multiaddr import Multiaddr
 
 from ampubsub.transport.interface import MessageReceived, PeerConnected, PeerDisconnected
-from ampubsub.transport.libp2p import Libp2pTransport, TransportSettings
+from ampubsub.transport.libp2p import Libp2pTransport, TransportSettings, session
+from ampubsub.transport.libp2p.plan import Plan, new_plan
 from tests.transport.loopback import QUIC, TCP, TOPIC, child_peer, event_of, holds, until
 
 pytestmark = [pytest.mark.trio, pytest.mark.network]
@@ -18,11 +25,18 @@ both_ways = pytest.mark.parametrize("with_workaround", [False, True])
 
 
 @both_ways
-async def test_let_streams_be_silent(with_workaround: bool) -> None:
+async def test_let_streams_be_silent(with_workaround: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pubsub stream dies of silence while both sides still show a connected peer (30 s, here 0.5)."""
-    silence_s = 1e9 if with_workaround else 0.5
-    settings = TransportSettings(stream_read_timeout_s=silence_s, resubscribe_grace_s=60)
-    root, leaf = Libp2pTransport(settings), Libp2pTransport(settings)
+
+    def new_hasty_plan(*args: Any) -> Plan:
+        hasty = new_plan(*args)
+        hasty.quic.STREAM_READ_TIMEOUT /= 60
+        return hasty
+
+    monkeypatch.setattr(session, "new_plan", new_hasty_plan)
+    without = [] if with_workaround else ["let_streams_be_silent"]
+    settings = TransportSettings(resubscribe_grace_s=60)
+    root, leaf = Libp2pTransport(settings, without=without), Libp2pTransport(settings, without=without)
     async with root.opened([QUIC]), leaf.opened([]):
         await root.join(TOPIC)
         await leaf.join(TOPIC)
@@ -56,8 +70,9 @@ async def test_notice_dead_peers(with_workaround: bool) -> None:
 @both_ways
 async def test_ping(with_workaround: bool) -> None:
     """With a short idle timeout and no ping, a silent but healthy QUIC peer is dropped."""
-    settings = TransportSettings(ping_interval_s=0.3 if with_workaround else 1e6, idle_timeout_s=1)
-    root, leaf = Libp2pTransport(settings), Libp2pTransport(settings)
+    settings = TransportSettings(ping_interval_s=0.3, idle_timeout_s=1)
+    without = [] if with_workaround else ["ping"]
+    root, leaf = Libp2pTransport(settings, without=without), Libp2pTransport(settings, without=without)
     async with root.opened([QUIC]), leaf.opened([]):
         await leaf.connect(root.addresses[0])
         leaf.forget(root.peer_id)
@@ -114,9 +129,18 @@ async def test_end_accepting(with_workaround: bool) -> None:
 @both_ways
 async def test_speak_yamux_only(with_workaround: bool) -> None:
     """The older mplex, without pings, is offered as well."""
-    transport = Libp2pTransport(without=[] if with_workaround else ["speak_yamux_only"])
-    async with transport.opened([]):
-        upgrader = transport._session.parts.network.upgrader  # type: ignore[union-attr]
-        offered = list(upgrader.muxer_multistream.transports)
-        assert ("/mplex/6.7.0" in offered) is not with_workaround
-        assert "/yamux/1.0.0" in offered
+    transport = Libp2pTransport(
+        without=[] if with_workaround else ["speak_yamux_only", "notice_silent_peers"]
+    )
+    old = new_host(muxer_opt={MPLEX_PROTOCOL_ID: Mplex})
+    async with transport.opened([TCP]), old.run([]):
+        with trio.move_on_after(5):
+            try:
+                await old.connect(info_from_p2p_addr(Multiaddr(transport.addresses[0])))
+            except SwarmException:
+                assert with_workaround
+        let_in = await holds(
+            lambda: bool(transport.connected_peers()), within_s=0.3 if with_workaround else 5
+        )
+        assert let_in is not with_workaround
+        await old.close()

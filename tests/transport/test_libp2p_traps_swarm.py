@@ -5,21 +5,26 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 import trio
+from libp2p import new_host
 from libp2p.abc import INetStream
+from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.network.exceptions import SwarmException
+from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import info_from_p2p_addr
+from libp2p.rcmgr.exceptions import ResourceLimitExceeded
+from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
 from multiaddr import Multiaddr
 
-from ampubsub.transport.interface import ListenError, PeerConnected, TransportError
+from ampubsub.transport.interface import DialError, ListenError, PeerConnected, TransportError
 from ampubsub.transport.libp2p import Identity, Libp2pTransport, TransportSettings
 from ampubsub.transport.libp2p.workarounds import swarm
 from tests.hostile.attacker import attacker
-from tests.transport.loopback import QUIC, TCP, TOPIC, event_of, holds, until
+from tests.transport.loopback import QUIC, TCP, TOPIC, event_of, holds, parts_of, until
 
 pytestmark = [pytest.mark.trio, pytest.mark.network]
 
@@ -53,11 +58,19 @@ async def test_contain_stream_handlers(with_workaround: bool) -> None:
 async def test_encrypt_always(with_workaround: bool) -> None:
     """TCP peers may come unencrypted, with a peer id that nobody has proved."""
     transport = Libp2pTransport(without=[] if with_workaround else ["encrypt_always"])
-    async with transport.opened([TCP]):
-        upgrader = transport._session.parts.network.upgrader  # type: ignore[union-attr]
-        offered = set(upgrader.security_multistream.transports)
-        assert ("/plaintext/2.0.0" in offered) is not with_workaround
-        assert "/noise" in offered
+    keys = create_new_key_pair()
+    plain = new_host(key_pair=keys, sec_opt={PLAINTEXT_PROTOCOL_ID: InsecureTransport(keys)})
+    async with transport.opened([TCP]), plain.run([]):
+        with trio.move_on_after(5):
+            try:
+                await plain.connect(info_from_p2p_addr(Multiaddr(transport.addresses[0])))
+            except SwarmException:
+                assert with_workaround
+        let_in = await holds(
+            lambda: bool(transport.connected_peers()), within_s=0.3 if with_workaround else 5
+        )
+        assert let_in is not with_workaround
+        await plain.close()
 
 
 @both_ways
@@ -93,18 +106,36 @@ async def test_never_dial_on_the_side(with_workaround: bool) -> None:
         parts = transport._session.parts  # type: ignore[union-attr]
         nobody = info_from_p2p_addr(Multiaddr(f"/ip4/127.0.0.1/tcp/9/p2p/{Identity.new().peer_id}"))
         parts.host.get_peerstore().add_addrs(nobody.peer_id, nobody.addrs, 100)
-        with pytest.raises(SwarmException, match="" if not with_workaround else "not connected"):
+        with pytest.raises(SwarmException, match="not connected" if with_workaround else "unable to connect"):
             await parts.network.new_stream(nobody.peer_id)
         blocked = parts.network._negative_peer_cache.is_blocked(str(nobody.peer_id))
         assert blocked is not with_workaround
 
 
-async def test_our_dialling_goes_past_the_cache_that_blocks_a_restarted_peer() -> None:
-    root, leaf = Libp2pTransport(), Libp2pTransport()
-    async with root.opened([TCP]), leaf.opened([]):
-        parts = leaf._session.parts  # type: ignore[union-attr]
-        parts.network._negative_peer_cache.mark_failed(root.peer_id)
-        assert await leaf.connect(root.addresses[0]) == root.peer_id
+@both_ways
+async def test_never_dial_on_the_side_but_by_address(with_workaround: bool) -> None:
+    """After one failure py-libp2p's own dialling refuses a peer that has restarted, for 60 s."""
+    root = Libp2pTransport()
+    leaf = Libp2pTransport(without=[] if with_workaround else ["never_dial_on_the_side"])
+    async with root.opened([TCP]):
+        address = root.addresses[0]
+
+    async def dial() -> None:
+        if with_workaround:
+            await leaf.connect(address)
+        else:
+            await parts_of(leaf).host.connect(info_from_p2p_addr(Multiaddr(address)))
+
+    async with leaf.opened([]):
+        with pytest.raises((DialError, SwarmException)):
+            await dial()
+        async with root.opened([address.partition("/p2p/")[0]]):
+            if with_workaround:
+                await dial()
+                assert leaf.connected_peers() == {root.peer_id}
+            else:
+                with pytest.raises(SwarmException, match="recently failed"):
+                    await dial()
 
 
 @both_ways
@@ -120,15 +151,29 @@ async def test_connect_only_when_told(with_workaround: bool) -> None:
         assert await holds(lambda: bool(leaf.connected_peers()), within_s=1) is not with_workaround
 
 
+def fail() -> float:
+    return 1 / 0
+
+
 @both_ways
 async def test_lift_hidden_limits(with_workaround: bool) -> None:
     """The default resource manager opens its circuit breaker after five failures, and stops at 256 peers."""
     transport = Libp2pTransport(without=[] if with_workaround else ["lift_hidden_limits"])
     async with transport.opened([]):
-        resources = transport._session.parts.network._resource_manager  # type: ignore[union-attr]
+        resources = parts_of(transport).network._resource_manager
         assert resources is not None
-        assert (resources.circuit_breaker is None) is with_workaround
-        assert (resources.connection_limits.max_established_inbound == 256) is not with_workaround
+        lifecycle, anywhere = resources.connection_lifecycle, Multiaddr("/ip4/127.0.0.1/tcp/9")
+        admitted = 0
+        with suppress(ResourceLimitExceeded):
+            for number in range(500):
+                peer = ID(b"\x12\x20" + number.to_bytes(32, "big"))
+                await lifecycle.handle_established_inbound_connection(str(number), peer, anywhere, anywhere)
+                admitted += 1
+        assert admitted == (500 if with_workaround else 256)
+        for _ in range(5):
+            with suppress(ZeroDivisionError):
+                (resources.circuit_breaker.call if resources.circuit_breaker else lambda do: do())(fail)
+        assert resources.acquire_connection("another", "127.0.0.1", "inbound") is with_workaround
 
 
 @both_ways
@@ -196,6 +241,30 @@ async def test_close_all(with_workaround: bool) -> None:
 
 
 @both_ways
+async def test_close_all_also_when_left(with_workaround: bool) -> None:
+    """Leaving `host.run()` closes nothing: others go on showing the peer."""
+    root, leaf = Libp2pTransport(), Libp2pTransport()
+    bare = new_host(enable_quic=True)
+
+    async def come() -> None:
+        if with_workaround:
+            async with leaf.opened([]):
+                await leaf.connect(root.addresses[0])
+                await event_of(root, PeerConnected)
+        else:
+            async with bare.run([]):
+                await bare.connect(info_from_p2p_addr(Multiaddr(root.addresses[0])))
+                await event_of(root, PeerConnected)
+
+    async with root.opened([QUIC]):
+        try:
+            await come()
+            assert await holds(lambda: not root.connected_peers(), within_s=1.5) is with_workaround
+        finally:
+            await bare.close()
+
+
+@both_ways
 async def test_silence_root_logging(with_workaround: bool) -> None:
     """py-libp2p logs to the root logger, whose first use makes all warnings of the process print."""
     program = f"""
@@ -212,6 +281,25 @@ trio.run(main)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.stdout.strip() == "[]") is with_workaround, done.stderr
+
+
+@both_ways
+async def test_route_foreign_loggers(with_workaround: bool) -> None:
+    """Lines of the libraries below us go straight onto the terminal."""
+    program = f"""
+import logging, trio
+from ampubsub.transport.libp2p import Libp2pTransport, logs
+if not {with_workaround}:
+    logs.route_foreign_loggers = lambda: None
+from libp2p import new_host
+async def main():
+    async with Libp2pTransport().opened([]):
+        logging.getLogger("libp2p.somewhere").warning("a foreign line")
+trio.run(main)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert ("a foreign line" in done.stderr) is not with_workaround
 
 
 async def test_foreign_log_lines_go_through_our_logger(caplog: pytest.LogCaptureFixture) -> None:

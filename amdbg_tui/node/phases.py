@@ -10,10 +10,8 @@ from amdbg_tui.safe_text import TEXT_CELLS, safe_text
 from ampubsub.machine import MachineView
 from ampubsub.transport.interface import Transport
 
-ADVICE = (
-    "Is that peer running, and is this the address it printed? UDP must get through between the two. "
-    "Dialling goes on by itself."
-)
+ADVICE = "Check that the address is the one that peer printed. Dialling goes on by itself."
+"""What the reason of a failed dial does not say itself."""
 
 
 class Phases:
@@ -77,6 +75,10 @@ class Phases:
         """None of the addresses could be reached so far."""
         self.fail("; ".join(reasons), ADVICE)
 
+    def tells_error_of(self, topic_machine: MachineView) -> bool:
+        """Whether the topic machine's last error is what `failed` is about: the first connection failed."""
+        return not self.was_connected and topic_machine.is_("Connecting", "ErrConnecting")
+
     def look_at(self, topic_machine: MachineView, error: str) -> None:
         """Tell what the topic machine's states mean. `error` is its last error in words."""
         active = topic_machine.is_
@@ -89,7 +91,7 @@ class Phases:
         elif active("Connecting"):
             if self.was_connected:
                 self.tell("reconnecting", error or "every connection was lost; dialling again")
-            elif active("ErrConnecting"):
-                self.fail_to_connect([error or "nobody answered"])
+            elif self.tells_error_of(topic_machine):
+                self.fail_to_connect([error or "nobody answered. Is that peer running?"])
             elif not self.has_failed:
                 self.tell_connecting()

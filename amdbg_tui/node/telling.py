@@ -78,7 +78,9 @@ class Telling:
         elif isinstance(event, PeerChanged):
             self._feed((translate.peer_record(event),))
         elif isinstance(event, Noticed):
-            self._feed((translate.notice_record(event),))
+            machine = self.topic.machine
+            if event.text != str(machine.err) or not self._phases.tells_error_of(machine):
+                self._feed((translate.notice_record(event),))
         elif isinstance(event, MachineExposed):
             self._exposed(event)
         elif isinstance(event, MachineSourceChanged):

@@ -8,7 +8,9 @@ import trio
 from amdbg_tui.history.records import CommandRecord, MachineKey, NoticeRecord
 from amdbg_tui.node import CommandError
 from amdbg_tui.node.commands import Connect, Disconnect, Mutate, PickTopic, Preview, Watch
+from amdbg_tui.node.phases import ADVICE
 from ampubsub import Machine, State
+from ampubsub.topic.events import Noticed
 
 pytestmark = pytest.mark.trio
 
@@ -207,6 +209,19 @@ async def nobody_answers(bench, lamp, topic: str) -> None:
             await bench.until(lambda: bench.key_of("kitchen"))
             assert bench.failure == ""
             assert bench.live.connection.phase == "joined"
+
+
+async def test_why_the_first_connection_failed_is_told_once_and_other_notices_still_are(
+    bench, autojump_clock
+) -> None:
+    async with bench.joined("/memory/late/p2p/12D3KooWLate", topic="home") as session:
+        await bench.until(lambda: bench.live.connection and bench.live.connection.phase == "failed")
+        reason, advice = bench.live.connection.detail.split("\n")
+        assert "late" in reason
+        assert advice == ADVICE
+        assert not bench.live.notices
+        session._doing._telling.take(Noticed("error", "machine lamp is too large to be told: 70000 bytes"))
+        assert [notice.text[:12] for notice in bench.live.notices] == ["machine lamp"]
 
 
 async def test_when_the_only_connection_is_lost_it_says_that_it_reconnects(

@@ -40,7 +40,10 @@ class HistorySettings:
     transitions: int = 1_000_000
     """Transitions kept; older ones are dropped. About 150 bytes each for a machine of 30 states."""
     others: int = 50_000
-    """Other records kept: peers, their figures, machines, notices, commands."""
+    """Other records kept: peers, machines, notices, commands."""
+    peer_details: int = 50_000
+    """Records of peers' figures kept. They come once a second from each active peer, so they have a bound of
+    their own: they never push out the others, nor the others them. The newest of each peer always stays."""
     files: int = 5
     """History files of earlier runs kept in the state folder."""
     waiting: int = 200_000

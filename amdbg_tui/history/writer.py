@@ -59,6 +59,7 @@ OTHER_TYPES: dict[type, str] = {
     CommandRecord: "command",
     ConnectionRecord: "connection",
 }
+DETAIL = OTHER_TYPES[PeerDetailRecord]
 Row = tuple[object, ...]
 
 
@@ -89,6 +90,8 @@ class Writer:
         self.kept_transitions = 0
         self.dropped_transitions = 0
         self._kept_others = 0
+        """Peers' details not among them."""
+        self._kept_details = 0
         self._tellers: dict[str, int] = {}
         self._new_tellers: list[Row] = []
         self._owed: tuple[list[Row], list[Row]] = ([], [])
@@ -119,18 +122,19 @@ class Writer:
                 numbered.append(Numbered(number, record, changed))
             else:
                 self._other(record, others, machines, numbered)
-        counts = self.kept_transitions, self.dropped_transitions, self._kept_others
+        details = sum(_is_detail(row) for row in others)
+        counts = self.kept_transitions, self.dropped_transitions, self._kept_others, self._kept_details
         try:
             with self.connection:
                 self._insert("tellers", 2, self._new_tellers)
                 self._insert("machines", 5, machines)
                 self._insert("others", 7, others)
                 self._insert("transitions", 11, transitions)
-                self._drop_oldest(len(transitions), len(others))
+                self._drop_oldest(len(transitions), len(others) - details, details)
             self._new_tellers.clear()
         except sqlite3.Error as error:
-            self.kept_transitions, self.dropped_transitions, self._kept_others = counts
-            self._owed = (others[-self.settings.others :], machines)
+            self.kept_transitions, self.dropped_transitions, self._kept_others, self._kept_details = counts
+            self._owed = (self._newest(others, details), machines)
             error.numbered = numbered  # type: ignore[attr-defined]
             raise
         return numbered
@@ -212,7 +216,21 @@ class Writer:
                 self.connection.execute(statement, [value for row in rows[at : at + size] for value in row])
                 at += size
 
-    def _drop_oldest(self, transitions: int, others: int) -> None:
+    def _newest(self, others: list[Row], details: int) -> list[Row]:
+        """What is owed to the file while it cannot be written, each kind within its bound."""
+        surplus = {
+            True: details - self.settings.peer_details,
+            False: len(others) - details - self.settings.others,
+        }
+        kept: list[Row] = []
+        for row in others:
+            kind = _is_detail(row)
+            surplus[kind] -= 1
+            if surplus[kind] < 0:
+                kept.append(row)
+        return kept
+
+    def _drop_oldest(self, transitions: int, others: int, details: int) -> None:
         self.kept_transitions += transitions
         surplus = self.kept_transitions - self.settings.transitions
         if surplus > 0:
@@ -223,7 +241,15 @@ class Writer:
         self._kept_others += others
         surplus = self._kept_others - self.settings.others
         if surplus > self.settings.others // 10:
-            self._drop_others(surplus)
+            self._kept_others -= self._drop_others("type != 'detail'", surplus)
+            self.connection.execute(
+                "DELETE FROM machines WHERE id NOT IN (SELECT machine FROM others WHERE type = 'machine')"
+                " AND id NOT IN (SELECT DISTINCT machine FROM transitions)"
+            )
+        self._kept_details += details
+        surplus = self._kept_details - self.settings.peer_details
+        if surplus > self.settings.peer_details // 10:
+            self._kept_details -= self._drop_others("type = 'detail'", surplus)
 
     def _drop(self, table: str, count: int) -> None:
         self.connection.execute(
@@ -231,21 +257,18 @@ class Writer:
             (count,),
         )
 
-    def _drop_others(self, count: int) -> None:
+    def _drop_others(self, kind: str, count: int) -> int:
         """Old news of peers and machines go, but the newest of each peer and machine stays whatever its
-        age.
+        age. Answers how many went.
         """
+        lasting = "('peer', 'machine', 'detail')"
         done = self.connection.execute(
-            "DELETE FROM others WHERE number IN (SELECT number FROM others ORDER BY number LIMIT ?)"
-            " AND (type NOT IN ('peer', 'machine') OR number NOT IN"
-            " (SELECT max(number) FROM others WHERE type IN ('peer', 'machine') GROUP BY type, peer, slot))",
+            f"DELETE FROM others WHERE number IN (SELECT number FROM others WHERE {kind} ORDER BY number LIMIT ?)"
+            f" AND (type NOT IN {lasting} OR number NOT IN"
+            f" (SELECT max(number) FROM others WHERE type IN {lasting} GROUP BY type, peer, slot))",
             (count,),
         )
-        self._kept_others -= done.rowcount
-        self.connection.execute(
-            "DELETE FROM machines WHERE id NOT IN (SELECT machine FROM others WHERE type = 'machine')"
-            " AND id NOT IN (SELECT DISTINCT machine FROM transitions)"
-        )
+        return done.rowcount
 
     def _prepare(self) -> None:
         execute = self.connection.execute
@@ -281,7 +304,8 @@ class Writer:
             self._next_generation = row + 1
         self._tellers = {name: row for row, name in execute("SELECT id, name FROM tellers")}
         self.kept_transitions = sum(counts.values())
-        (self._kept_others,) = execute("SELECT count(*) FROM others").fetchone()
+        (self._kept_details,) = execute("SELECT count(*) FROM others WHERE type = 'detail'").fetchone()
+        (self._kept_others,) = execute("SELECT count(*) FROM others WHERE type != 'detail'").fetchone()
         (self.dropped_transitions,) = execute("SELECT value FROM meta").fetchone()
         last = "SELECT max(coalesce((SELECT max(number) FROM transitions), 0),"
         (newest,) = execute(last + " coalesce((SELECT max(number) FROM others), 0))").fetchone()
@@ -289,6 +313,10 @@ class Writer:
 
 
 NO_MACHINE = MachineRecord(0.0, MachineKey("", 0), "", (), "hearsay")
+
+
+def _is_detail(row: Row) -> bool:
+    return row[1] == DETAIL
 
 
 def _shape(record: MachineRecord) -> Row:

@@ -375,6 +375,58 @@ def test_old_news_go_but_the_newest_of_each_peer_stays() -> None:
         assert cursor.machines()[LAMP].states == machine(LAMP).states
 
 
+def figures(n: int, peer_id: str = "peer-a") -> PeerDetailRecord:
+    return PeerDetailRecord(float(n), peer_id, round_trip_s=n / 1_000)
+
+
+def test_notices_survive_a_storm_of_peer_details_whose_newest_stay(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    bounds = HistorySettings(others=100, peer_details=50)
+    with History(path, bounds) as history:
+        history.append([figures(7, "quiet"), *(NoticeRecord(n, "info", str(n)) for n in range(90))])
+        for n in range(500):
+            history.append([figures(n)])
+    with History(path, bounds) as history:  # opened again, it still counts them apart
+        for n in range(500, 1_000):
+            history.append([figures(n)])
+        cursor = history.cursor()
+        assert [notice.text for _, notice in cursor.notices()] == [str(n) for n in range(90)]
+        assert {peer: detail.at_s for peer, detail in cursor.details().items()} == {"quiet": 7, "peer-a": 999}
+        assert details_stored(path) <= 56
+
+
+def test_peer_details_survive_a_storm_of_notices(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    with History(path, HistorySettings(others=100, peer_details=50)) as history:
+        history.append([figures(n) for n in range(50)])
+        for n in range(1_000):
+            history.append([NoticeRecord(n, "info", str(n))])
+        assert len(history.cursor().notices(limit=10_000)) <= 110
+        assert details_stored(path) == 50
+
+
+def test_what_waits_for_a_disk_to_be_written_again_is_bounded_for_each_kind(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    with History(path, HistorySettings(others=10, peer_details=5)) as history:
+        history._connection.execute("PRAGMA query_only = 1")
+        for n in range(100):
+            with pytest.raises(HistoryError):
+                history.append([NoticeRecord(n, "info", str(n))] if n < 8 else [figures(n)])
+        history._connection.execute("PRAGMA query_only = 0")
+        history.append([NoticeRecord(100, "info", "100")])
+        assert [notice.text for _, notice in history.cursor().notices()] == [*"01234567", "100"]
+        assert history.cursor().details()["peer-a"].at_s == 99
+        assert details_stored(path) == 5
+
+
+def details_stored(path: Path) -> int:
+    connection = sqlite3.connect(path)
+    try:
+        return int(connection.execute("SELECT count(*) FROM others WHERE type = 'detail'").fetchone()[0])
+    finally:
+        connection.close()
+
+
 def test_a_history_opened_again_goes_on_where_it_ended(tmp_path: Path) -> None:
     path = tmp_path / "state" / "run.db"
     with History(path) as history:

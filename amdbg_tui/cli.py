@@ -72,7 +72,11 @@ def complain(text: str, status: int) -> int:
     return status
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=False,
+    invoke_without_command=True,
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -81,8 +85,13 @@ def complain(text: str, status: int) -> int:
     help="Print the version.",
     callback=lambda context, _, wanted: _print_version(context) if wanted else None,
 )
-def commands() -> None:
+@click.pass_context
+def commands(context: click.Context) -> None:
     """Join a topic of asyncmachine peers, and see every peer, machine and clock as it ticks."""
+    if context.invoked_subcommand is None:
+        raise InputError(
+            f"no command given. Try '{PROGRAM} join ADDRESS', '{PROGRAM} demo' or '{PROGRAM} --help'."
+        )
 
 
 def _print_version(context: click.Context) -> None:

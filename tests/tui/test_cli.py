@@ -48,6 +48,10 @@ def refused(run: Run) -> Callable[..., str]:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        (
+            [],
+            "no command given. Try 'ampubsub-tui join ADDRESS', 'ampubsub-tui demo' or 'ampubsub-tui --help'.",
+        ),
         (["join"], "whom to join"),
         (["join", "nonsense"], "nonsense is not a multiaddr"),
         (["join", "/ip4/127.0.0.1/udp/7410/quic-v1"], "append /p2p/PEERID"),

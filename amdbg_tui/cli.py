@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -167,16 +166,16 @@ def demo(theme: str) -> int:
     places = Locations()
     settings = _settings(places, theme)
     _need_a_terminal("demo", "")
-    network_room: Any = import_module("amdbg_tui.demo")
-    cast_room: Any = import_module("amdbg_tui.demo.cast")
+    from amdbg_tui.demo import TOPIC, DemoProcess
+    from amdbg_tui.demo.cast import OWN_PEER, own_cast
     from amdbg_tui.node import JoinRequest
 
-    cast = cast_room.own_cast()
-    with network_room.DemoProcess() as network:
+    cast = own_cast()
+    with DemoProcess() as network:
         request = JoinRequest(
-            topic=network_room.TOPIC,
+            topic=TOPIC,
             expose=cast.machines,
-            name=cast_room.OWN_PEER,
+            name=OWN_PEER,
             listen=("/ip4/127.0.0.1/udp/0/quic-v1",),
             settings=settings.peer,
             find_addresses=network.addresses,
@@ -192,8 +191,9 @@ def peer(**options: Any) -> int:
     Ctrl-C.
     """
     request = _request(_settings(Locations(), ""), **options)
-    room: Any = import_module("amdbg_tui.peer_command")
-    return int(room.run_peer(request))
+    from amdbg_tui.peer_command import run_peer
+
+    return run_peer(request)
 
 
 @commands.command(short_help="Print where files live.")
@@ -284,12 +284,13 @@ def _request(
 def _load(specs: Sequence[str]) -> tuple[Machine, ...]:
     if not specs:
         return ()
-    room: Any = import_module("ampubsub.schema_files")
+    from ampubsub.schema_files import SchemaFileError, load_machines
+
     machines: list[Machine] = []
     for spec in specs:
         try:
-            machines += room.load_machines(spec)
-        except room.SchemaFileError as error:
+            machines += load_machines(spec)
+        except SchemaFileError as error:
             raise InputError(str(error)) from error
     return tuple(machines)
 

@@ -40,19 +40,21 @@ class Terminal:
             "PATH": os.environ["PATH"],
             "PS1": "$ ",
             "LANG": "C.UTF-8",
+            "COLORTERM": "truecolor",
             **(env or {}),
         }
 
     def __enter__(self) -> Terminal:
         columns, lines = self._size
-        clean = {
-            name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "TMUX")
-        }
+        unwanted = ("COLUMNS", "LINES", "TMUX", "NO_COLOR")
+        clean = {name: value for name, value in os.environ.items() if name not in unwanted}
         settings = [item for name, value in self._env.items() for item in ("-e", f"{name}={value}")]
         self._tmux(
             "new-session", "-d", "-x", str(columns), "-y", str(lines), *settings,
             "-c", str(self.home), "sh", env=clean,
         )  # fmt: skip
+        self._tmux("set", "-g", "escape-time", "0")
+        self._tmux("set", "-g", "set-clipboard", "on")
         self.until(lambda: self.text().strip())
         return self
 
@@ -83,6 +85,11 @@ class Terminal:
         self._tmux("set-buffer", text)
         self._tmux("paste-buffer", "-p")
 
+    def click(self, column: int, line: int) -> None:
+        """Press and release the left button; cells count from 0."""
+        for end in "Mm":
+            self.type(f"\x1b[<0;{column + 1};{line + 1}{end}")
+
     def resize(self, columns: int, lines: int) -> None:
         """Another size."""
         self._tmux("resize-window", "-x", str(columns), "-y", str(lines))
@@ -90,6 +97,14 @@ class Terminal:
     def text(self) -> str:
         """What is on the screen."""
         return self._tmux("capture-pane", "-p")
+
+    def text_with_colours(self) -> str:
+        """The same with the escape sequences that colour it."""
+        return self._tmux("capture-pane", "-p", "-e")
+
+    def clipboard(self) -> str:
+        """What programs copied."""
+        return self._tmux("show-buffer")
 
     def ask(self, what: str) -> str:
         """A format of tmux, such as `#{alternate_on}`."""
@@ -106,6 +121,10 @@ class Terminal:
     def sees(self, text: str) -> None:
         """Wait for a text on the screen."""
         self.until(lambda: text in self.text())
+
+    def sees_no_longer(self, text: str) -> None:
+        """Wait until a text is gone from the screen."""
+        self.until(lambda: text not in self.text())
 
     def process(self, command_part: str) -> int:
         """The process id of what runs in the pane and has this in its command line."""

@@ -1,106 +1,112 @@
+"""The screen in a real terminal: keys, sizes, pasting, suspending, the mouse and the clipboard."""
+
 from __future__ import annotations
 
-import shlex
-import shutil
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.tui.tmux import Terminal, program
+from tests.tui import terminal
+from tests.tui.terminal import Terminal
 
 pytestmark = [
     pytest.mark.terminal,
-    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
+    pytest.mark.skipif(bool(terminal.missing()), reason=terminal.missing()),
 ]
 
 
-def test_it_starts_answers_keys_and_quits_with_a_clean_terminal() -> None:
-    with program() as terminal:
-        terminal.keys("2", "Down", "Down")
-        terminal.wait("Start active")
-        terminal.keys("Enter")
-        terminal.wait("no relations")
-        terminal.keys("?")
-        terminal.wait("Show only what matches")
-        terminal.keys("Escape")
-        terminal.wait("Show only what matches", gone=True)
-        terminal.keys("C-q")
-        screen = terminal.wait("left:0")
-        assert "Machines:9" not in screen
-        terminal.type("echo still here")
-        terminal.keys("Enter")
-        terminal.wait("\nstill here")
+@pytest.fixture
+def screen(tmp_path: Path) -> Iterator[Terminal]:
+    """The screen over the fixed history, started and painted."""
+    with Terminal(tmp_path, lines=36) as found:
+        start(found)
+        yield found
 
 
-def test_ctrl_c_with_nothing_selected_leaves_too() -> None:
-    with program() as terminal:
-        terminal.keys("C-c")
-        terminal.wait("left:0")
+def start(screen: Terminal) -> None:
+    screen.run(sys.executable, "-m", "tests.tui.terminal_app")
+    screen.sees("order-4711 · Schema:12")
 
 
-def test_it_follows_the_size_of_the_terminal() -> None:
-    with program() as terminal:
-        terminal.resize(80, 24)
-        terminal.wait("Log:", gone=True)
-        terminal.wait("Schema:12")
-        terminal.resize(60, 24)
-        terminal.wait("Schema:12", gone=True)
-        terminal.wait("Machines:9")
-        terminal.keys("3")
-        terminal.wait("Log:changes")
-        terminal.resize(210, 50)
-        for title in ("Transitions:", "Machines:9", "Schema:12", "Log:changes"):
-            terminal.wait(title)
-        terminal.keys("C-q")
-        terminal.wait("left:0")
+def test_it_starts_answers_keys_and_quits_with_a_clean_terminal(screen: Terminal) -> None:
+    screen.press("2", "Down", "Down")
+    screen.sees("Start active")
+    screen.press("Enter")
+    screen.sees("no relations")
+    screen.press("?")
+    screen.sees("Show only what matches")
+    screen.press("Escape")
+    screen.sees_no_longer("Show only what matches")
+    screen.press("C-q")
+    assert screen.ended_with() == 0
+    assert "Machines:9" not in screen.text()
+    screen.assert_restored()
 
 
-def test_what_is_pasted_goes_into_the_prompt_and_not_into_keys() -> None:
-    with program() as terminal:
-        terminal.keys("+")
-        terminal.wait("add order-4711")
-        terminal.paste('InStock note="two words"\nq')
-        terminal.wait('InStock note="two words"')
-        terminal.keys("Enter")
-        terminal.wait("Executed")
-        terminal.keys("Escape", "C-q")
-        terminal.wait("left:0")
+def test_ctrl_c_with_nothing_selected_leaves_too(screen: Terminal) -> None:
+    screen.press("C-c")
+    assert screen.ended_with() == 0
 
 
-def test_it_can_be_suspended_and_comes_back_as_it_was() -> None:
-    with program() as terminal:
-        terminal.keys("2", "Down", "Down")
-        terminal.wait("Start active")
-        terminal.keys("C-z")
-        terminal.wait("Schema:12", gone=True)
-        terminal.type("echo in the shell; fg")
-        terminal.keys("Enter")
-        terminal.wait("Start active")
-        terminal.keys("C-q")
-        terminal.wait("left:")
+def test_it_follows_the_size_of_the_terminal(screen: Terminal) -> None:
+    screen.resize(80, 24)
+    screen.sees_no_longer("Log:")
+    screen.sees("Schema:12")
+    screen.resize(60, 24)
+    screen.sees_no_longer("Schema:12")
+    screen.sees("Machines:9")
+    screen.press("3")
+    screen.sees("Log:changes")
+    screen.resize(210, 50)
+    for title in ("Transitions:", "Machines:9", "Schema:12", "Log:changes"):
+        screen.sees(title)
+    screen.press("C-q")
+    assert screen.ended_with() == 0
 
 
-def test_a_click_chooses_and_a_row_is_copied_through_the_terminal() -> None:
-    with program() as terminal:
-        screen = terminal.screen().splitlines()
-        line = next(place for place, text in enumerate(screen) if "TrafficLight" in text)
-        terminal.click(5, line)
-        terminal.wait("TrafficLight · Schema:7")
-        terminal.keys("M-c")
-        terminal.wait("Copied")
-        assert terminal.clipboard().endswith("/TrafficLight")
-        terminal.keys("C-q")
-        terminal.wait("left:0")
+def test_what_is_pasted_goes_into_the_prompt_and_not_into_keys(screen: Terminal) -> None:
+    screen.press("+")
+    screen.sees("add order-4711")
+    screen.paste('InStock note="two words"\nq')
+    screen.sees('InStock note="two words"')
+    screen.press("Enter")
+    screen.sees("Executed")
+    screen.press("Escape", "C-q")
+    assert screen.ended_with() == 0
 
 
-def test_without_colours_no_colour_is_sent() -> None:
-    command = f"{shlex.quote(sys.executable)} -m tests.tui.terminal_app"
-    with Terminal(command, env={"NO_COLOR": "1"}) as terminal:
-        terminal.wait("order-4711 · Schema:12")
-        painted = terminal._tmux("capture-pane", "-p", "-e", "-t", "t")
+def test_it_can_be_suspended_and_comes_back_as_it_was(screen: Terminal) -> None:
+    screen.press("2", "Down", "Down")
+    screen.sees("Start active")
+    screen.press("C-z")
+    screen.sees_no_longer("Schema:12")
+    screen.run("fg")
+    screen.sees("Start active")
+    screen.press("C-q")
+    screen.sees("status=0")
+
+
+def test_a_click_chooses_and_a_row_is_copied_through_the_terminal(screen: Terminal) -> None:
+    lines = screen.text().splitlines()
+    line = next(place for place, text in enumerate(lines) if "TrafficLight" in text)
+    screen.click(5, line)
+    screen.sees("TrafficLight · Schema:7")
+    screen.press("M-c")
+    screen.sees("Copied")
+    assert screen.clipboard().endswith("/TrafficLight")
+    screen.press("C-q")
+    assert screen.ended_with() == 0
+
+
+def test_without_colours_no_colour_is_sent(tmp_path: Path) -> None:
+    with Terminal(tmp_path, env={"NO_COLOR": "1"}) as screen:
+        start(screen)
+        painted = screen.text_with_colours()
         codes = {code for part in painted.split("\x1b[")[1:] for code in part.partition("m")[0].split(";")}
         colours = {str(code) for code in (*range(30, 39), *range(40, 49), *range(90, 108))}
         assert not codes & colours, codes
         assert "7" in codes  # the cursor is reversed instead
-        terminal.keys("C-q")
-        terminal.wait("left:0")
+        screen.press("C-q")
+        assert screen.ended_with() == 0

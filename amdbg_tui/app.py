@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Event, Key
 from textual.filter import LineFilter, NoColor
+from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
@@ -54,6 +55,9 @@ class Peer(Asks, Protocol):
 
 class MainScreen(Screen[None], inherit_bindings=False):
     """The one screen; its keys are the app's table and nothing else."""
+
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """The two panes concerned paint themselves; Textual would paint all of the screen, before they know."""
 
 
 class App(TextualApp[int]):

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from textual.geometry import Region
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from amdbg_tui import keymap, themes
 from amdbg_tui.app import App
@@ -185,3 +187,27 @@ def test_nothing_ticks_while_nothing_happens() -> None:
         assert app._glow_timer is None
 
     run(look, history=fixed_history(), now=lambda: NOW + 100)
+
+
+def test_a_change_of_focus_paints_the_two_panes_and_not_the_whole_screen() -> None:
+    async def look(app: App, pilot: Pilot[int]) -> None:
+        screen, whole = app.screen, []
+        refresh = screen.refresh
+
+        def watched(*regions: Region, **how: bool) -> Widget:
+            if not regions:
+                whole.append(how)
+            return refresh(*regions, **how)
+
+        screen.refresh = watched  # type: ignore[method-assign]
+        framed = []
+        for _ in range(5):
+            await pilot.press("tab")
+            await pilot.pause()
+            framed.append(text_of(app).count("╔"))
+            assert app.focused is not None
+            assert app.focused.has_focus
+        assert sorted(framed) == [0, 1, 1, 1, 1]  # the toolbar has no frame
+        assert whole == []
+
+    run(look)

@@ -42,6 +42,7 @@ async def test_beat_every_second(with_workaround: bool) -> None:
         await leaf.connect(root.addresses[0])
         await until(lambda: root.topic_peers(TOPIC) == {leaf.peer_id})
         await until(lambda: leaf.topic_peers(TOPIC) == {root.peer_id})
+        await trio.sleep(0.5)  # a GRAFT under way would mend it too
         routers = [parts_of(each).router for each in (root, leaf)]
         for router in routers:
             router.mesh[TOPIC].clear()

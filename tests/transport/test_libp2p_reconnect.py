@@ -8,6 +8,7 @@ import signal
 import pytest
 import trio
 
+from ampubsub.transport.address import parse_dial_address
 from ampubsub.transport.interface import (
     MessageReceived,
     PeerConnected,
@@ -91,13 +92,33 @@ async def test_two_peers_that_dial_each_other_at_once_keep_one_and_the_same_conn
                 return all(detail is not None and detail.connections == 1 for detail in details)
 
             await until(settled)
-            await trio.sleep(0.5)
-            assert settled()
+            while await holds(lambda: not settled(), within_s=0.5):  # the other one was still under way
+                await until(settled, within_s=10)
             for number in range(3):
                 await left.publish(TOPIC, b"l%d" % number)
                 await right.publish(TOPIC, b"r%d" % number)
             await event_of(left, MessageReceived, lambda heard: heard.data == b"r2", within_s=5)
             await event_of(right, MessageReceived, lambda heard: heard.data == b"l2", within_s=5)
+
+
+async def test_when_the_other_side_does_not_choose_we_do_and_no_peer_is_lost() -> None:
+    """As with Go peers, which keep all connections."""
+    idle = Libp2pTransport(without=["one_connection_per_peer"])
+    left = Libp2pTransport(TransportSettings(their_choice_s=0.3))
+    async with left.opened([QUIC]), idle.opened([QUIC]):
+        await left.connect(idle.addresses[0])
+        await until(lambda: left.peer_id in idle.connected_peers())
+        for each, other in ((left, idle), (idle, left)):
+            each.forget(other.peer_id)  # redialling would hide that both were closed
+        await idle._session.dialer._dial(parse_dial_address(left.addresses[0]))  # type: ignore[union-attr]
+
+        def connections() -> list[int]:
+            details = left.detail(idle.peer_id), idle.detail(left.peer_id)
+            return [detail.connections if detail else 0 for detail in details]
+
+        await until(lambda: connections() != [1, 1], within_s=2)
+        await until(lambda: connections() in ([1, 1], [0, 0]), within_s=5)
+        assert not await holds(lambda: connections() != [1, 1], within_s=0.5)
 
 
 @pytest.mark.parametrize("carrier", ["quic-v1", "tcp"])

@@ -219,7 +219,7 @@ async def test_one_connection_per_peer(with_workaround: bool) -> None:
 
         await event_of(left, PeerConnected)
         await trio.sleep(0.05)
-        assert await holds(one, within_s=2) is with_workaround
+        assert await holds(one, within_s=4) is with_workaround
 
 
 @both_ways

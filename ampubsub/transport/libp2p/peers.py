@@ -17,6 +17,7 @@ from libp2p.rcmgr import Direction
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from ampubsub.transport.libp2p.frames import FrameReader, framed
+from ampubsub.transport.libp2p.settings import TransportSettings
 from ampubsub.transport.libp2p.workarounds import quic, swarm, tcp
 
 log = logging.getLogger("ampubsub.transport")
@@ -103,7 +104,7 @@ class Strikes:
 def one_connection_per_peer(
     connections: Sequence[Connection], smaller_id_is_ours: bool, same_age_s: float
 ) -> Connection:
-    """Which of several connections to one peer to keep; both sides come to the same answer.
+    """Which of several connections to one peer to keep.
 
     py-libp2p keeps them all, some of them dead. When ages differ, the newest: the peer restarted. When two
     peers dialled each other at the same time, the one that the smaller peer id dialled.
@@ -112,6 +113,19 @@ def one_connection_per_peer(
     rivals = [each for each in connections if newest.since - each.since < same_age_s]
     preferred = [each for each in rivals if each.outbound == smaller_id_is_ours]
     return max(preferred or rivals, key=lambda connection: connection.since)
+
+
+def choice_is_theirs(
+    connections: Sequence[Connection], smaller_id_is_ours: bool, settings: TransportSettings
+) -> bool:
+    """Whether to leave the choice to the other side for a while.
+
+    The two sides see a connection's age differently, by a handshake and more on a busy machine. So that they
+    never close one connection each, the smaller peer id chooses while ages are near each other. When they are
+    far apart nobody can be mistaken, and the old one is probably dead: either side chooses at once.
+    """
+    ages = [connection.since for connection in connections]
+    return not smaller_id_is_ours and max(ages) - min(ages) < settings.clear_age_s
 
 
 async def identify(host: IHost, peer: Peer, timeout_s: float) -> bool:

@@ -190,12 +190,14 @@ class Session:
             self.events.put(PeerConnected(str(peer.id), peer.connections[-1].address))
 
     async def _keep_one(self, peer: Peer) -> None:
-        """Close all but one connection to a peer, by a rule that both sides share."""
-        await trio.sleep(0.1)
+        """Close all but one connection to a peer; one side chooses, so that not both are closed."""
+        ours_is_smaller = self.parts.pubsub.my_id.to_bytes() < peer.id.to_bytes()
+        await trio.sleep(self._settings.handshake_grace_s)
+        if peers.choice_is_theirs(peer.connections, ours_is_smaller, self._settings):
+            await trio.sleep(self._settings.their_choice_s)
         live = [each for each in peer.connections if not each.link.is_closed]
         if len(live) < 2:
             return
-        ours_is_smaller = self.parts.pubsub.my_id.to_bytes() < peer.id.to_bytes()
         kept = peers.one_connection_per_peer(live, ours_is_smaller, self._settings.same_age_s)
         for connection in live:
             if connection is not kept:

@@ -26,8 +26,15 @@ class TransportSettings:
     """How long closing may take before what is left is cut off."""
     max_connections: int = 1024
     """Connections of all peers together; more are refused."""
+    handshake_grace_s: float = 0.1
+    """A second connection is looked at after this time, when its handshake is done on both sides."""
     same_age_s: float = 2.0
     """Two connections to one peer closer in age than this count as dialled at once from both sides."""
+    clear_age_s: float = 8.0
+    """Connections to one peer this far apart in age cannot be taken for each other: either side keeps the newest.
+    Closer ones are left to the peer with the smaller id."""
+    their_choice_s: float = 2.5
+    """How long the peer with the smaller id may take to choose; then we do. Go peers never choose."""
     resubscribe_grace_s: float = 3.0
     """How long a connected peer whose pubsub stream broke keeps its subscriptions."""
 

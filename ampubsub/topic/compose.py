@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from ampubsub.topic.checks import info_fault
 from ampubsub.topic.core import Core
 from ampubsub.topic.events import PeerStatus
-from ampubsub.wire import Info, MsgInfo
+from ampubsub.topic.settings import TopicSettings
+from ampubsub.wire import Info, MsgInfo, WireError, decode, encode
 
 _TICK_BYTES = 9
 _STATE_BYTES = 48
@@ -48,8 +50,10 @@ def split_info(
     When our own description has to be split, our own sums go along: they say how many machines there are, so that
     a part is not taken for the whole.
     """
-    limit = core.settings.max_message_bytes - _SLACK_BYTES
-    limit -= sum(64 + 16 * len(sums) for sums in gossips.values())
+    limit = message_room(core.settings)
+    gossips = _fitting(
+        gossips, core.settings.max_message_bytes - _SLACK_BYTES - limit - 16 * len(core.exposures)
+    )
     part: dict[str, dict[int, Info]] = {}
     size = 0
     first = True
@@ -71,6 +75,36 @@ def split_info(
         yield MsgInfo(
             peer_info=part, peer_gossips=gossips if first else _with_own(core, gossips, part, first)
         )
+
+
+def message_room(settings: TopicSettings) -> int:
+    """Bytes of one `info` that may describe machines: the rest is kept for gossip and for our own sums."""
+    return (settings.max_message_bytes - _SLACK_BYTES) * 3 // 4
+
+
+def unsayable(info: Info, core: Core) -> str:
+    """Why others with our limits would drop what we say of this machine, in words; empty when they would not."""
+    if fault := info_fault(info, core.settings):
+        limits = f"{core.settings.max_states} states, {core.settings.max_name_chars} characters a name"
+        return f"others would drop it ({fault}): a machine may have {limits}"
+    if (size := _size(info)) > (room := message_room(core.settings)):
+        return f"its description needs {size} bytes, and {room} fit into a message"
+    try:
+        decode(encode(MsgInfo(peer_info={"": {0: info}}, peer_gossips={})), core.limits)
+    except WireError as error:
+        return f"others would drop it: {error}"
+    return ""
+
+
+def _fitting(gossips: dict[str, dict[int, int]], room: int) -> dict[str, dict[int, int]]:
+    """As much gossip as fits: it must never leave our own machines without room."""
+    kept = {}
+    for peer_id, sums in gossips.items():
+        room -= 64 + 16 * len(sums)
+        if room < 0:
+            break
+        kept[peer_id] = sums
+    return kept
 
 
 def _with_own(

@@ -96,7 +96,7 @@ class Exposures:
         """Full descriptions; their clocks count as told."""
         chosen = self.machines if only is None else [i for i in only if i in self.machines]
         self.dirty.difference_update(chosen)
-        return {index: self._info(self.machines[index], peer_name) for index in chosen}
+        return {index: self.info(self.machines[index], peer_name) for index in chosen}
 
     def _changed(self, index: int) -> None:
         is_first = not self.dirty
@@ -104,7 +104,8 @@ class Exposures:
         self._on_changed(is_first)
 
     @staticmethod
-    def _info(machine: Machine, peer_name: str) -> Info:
+    def info(machine: Machine, peer_name: str = "") -> Info:
+        """The full description of a machine."""
         tags = tuple(machine.tags)
         if peer_name:
             tags = (*tags, f"{PEER_NAME_TAG}{peer_name}")

@@ -39,6 +39,20 @@ class ListFilters:
     sources: tuple[Source, ...] = ()
     """One of these; by default all but gone."""
 
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for what can match nothing: a person's typing must not put a topic into an error."""
+        if isinstance(self.id_regexp, str):
+            try:
+                re.compile(self.id_regexp)
+            except re.error as error:
+                raise ValueError(f"id_regexp {self.id_regexp!r} is no regular expression: {error}") from None
+        for name in ("depth_level", "children_min", "children_max"):
+            if (value := getattr(self, name)) is not None and value < 0:
+                raise ValueError(f"{name} is {value}: give 0 or more")
+        low, high = self.children_min, self.children_max
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"children_min {low} is above children_max {high}: nothing can match")
+
 
 def filter_machines(machines: Iterable[NetworkMachine], filters: ListFilters) -> list[NetworkMachine]:
     """The machines that match, ordered by peer id and index."""

@@ -18,6 +18,7 @@ from ampubsub.machine import LogLevel, Machine, Options, Result, Waiter
 from ampubsub.remote import NetworkMachine
 from ampubsub.states import TOPIC_GROUPS, TOPIC_SCHEMA, TOPIC_STATES
 from ampubsub.topic.arguments import log_arguments
+from ampubsub.topic.compose import unsayable
 from ampubsub.topic.core import Core
 from ampubsub.topic.errors import NotRunningError, StartError, TopicError
 from ampubsub.topic.events import MachineExposed, MachineGone, Source, TopicEvent
@@ -112,8 +113,12 @@ class Topic:
         self._replicas = Replicas(core, show=bool(os.environ.get(DEBUG_VARIABLE)))
         if settings.metrics:
             core.metrics = Metrics(f"{self.machine.id}-metrics", core.registry.names, self.machine)
-        for machine in expose:
-            self.expose(machine)
+        try:
+            for machine in expose:
+                self.expose(machine)
+        except ExposeError:
+            core.exposures.clear()
+            raise
 
     # -- life
 
@@ -237,13 +242,27 @@ class Topic:
     def expose(self, machine: Machine) -> int:
         """Share a machine with all peers; returns its index, which is never used again for another.
 
-        Raises `ExposeError` for a machine that is exposed already, and for the topic machine itself.
+        Raises `ExposeError` for a machine that is exposed already or disposed of, for the topic machine itself, and
+        for what other peers would drop by the limits in the settings: too many machines, states, tags, too long names.
         """
+        return self._expose(machine)
+
+    def _expose(self, machine: Machine, instead_of: int = 0) -> int:
         core = self._core
         if machine is self.machine or (core.metrics and machine is core.metrics.machine):
             raise ExposeError(
                 f"machine {machine.id!r} changes with each message: it cannot be told of by its own topic"
             )
+        if machine.is_disposed:
+            raise ExposeError(f"machine {machine.id!r} is disposed of: expose one that lives")
+        if len(core.exposures) - instead_of >= core.settings.max_machines_per_peer:
+            limit = core.settings.max_machines_per_peer
+            raise ExposeError(
+                f"machine {machine.id!r}: a peer may expose {limit} machines; unexpose one first"
+            )
+        name = core.peer_name if core.settings.tell_name else ""
+        if reason := unsayable(core.exposures.info(machine, name), core):
+            raise ExposeError(f"machine {machine.id!r} cannot be exposed: {reason}")
         index = core.exposures.add(machine)
         self._publish(MachineExposed((core.peer_id, index), machine.id, Source.LOCAL))
         if self.machine.is_("Joined") and not core.settings.silent:
@@ -264,7 +283,7 @@ class Topic:
     def replace(self, old: Machine, new: Machine) -> int:
         """Share `new` instead of `old`, under a new index: a peer that missed the change cannot mix them up."""
         self._core.exposures.index(old)
-        index = self.expose(new)
+        index = self._expose(new, instead_of=1)
         self.unexpose(old)
         return index
 

@@ -9,7 +9,7 @@ from ampubsub.topic.checks import info_fault
 from ampubsub.topic.core import Core
 from ampubsub.topic.events import PeerStatus
 from ampubsub.topic.settings import TopicSettings
-from ampubsub.wire import Info, MsgInfo, WireError, decode, encode
+from ampubsub.wire import Info, MsgInfo, MsgUpdates, WireError, decode, encode
 
 _TICK_BYTES = 9
 _STATE_BYTES = 48
@@ -51,7 +51,7 @@ def split_info(
     a part is not taken for the whole.
     """
     limit = message_room(core.settings)
-    gossips = _fitting(
+    gossips = fitting(
         gossips, core.settings.max_message_bytes - _SLACK_BYTES - limit - 16 * len(core.exposures)
     )
     part: dict[str, dict[int, Info]] = {}
@@ -77,6 +77,24 @@ def split_info(
         )
 
 
+def split_clocks(
+    clocks: Mapping[str, Mapping[int, tuple[int, ...]]], settings: TopicSettings
+) -> Iterator[MsgUpdates]:
+    """One `updates`, or several when it would be too large: others would drop it whole."""
+    part: dict[str, dict[int, tuple[int, ...]]] = {}
+    room = limit = settings.max_message_bytes - _SLACK_BYTES
+    for peer_id, machines in clocks.items():
+        for index, clock in machines.items():
+            needed = 16 + len(clock) * _TICK_BYTES + (0 if peer_id in part else len(peer_id) + 8)
+            if needed > room and part:
+                yield MsgUpdates(peer_clocks=part)
+                part, room = {}, limit
+            part.setdefault(peer_id, {})[index] = clock
+            room -= needed
+    if part:
+        yield MsgUpdates(peer_clocks=part)
+
+
 def message_room(settings: TopicSettings) -> int:
     """Bytes of one `info` that may describe machines: the rest is kept for gossip and for our own sums."""
     return (settings.max_message_bytes - _SLACK_BYTES) * 3 // 4
@@ -96,7 +114,7 @@ def unsayable(info: Info, core: Core) -> str:
     return ""
 
 
-def _fitting(gossips: dict[str, dict[int, int]], room: int) -> dict[str, dict[int, int]]:
+def fitting(gossips: dict[str, dict[int, int]], room: int) -> dict[str, dict[int, int]]:
     """As much gossip as fits: it must never leave our own machines without room."""
     kept = {}
     for peer_id, sums in gossips.items():

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ampubsub import ListFilters, Machine, State, TopicSettings
+from ampubsub import ListFilters, Machine, State, TopicSettings, wire
 from ampubsub.topic import ExposeError
-from ampubsub.topic.compose import split_info
+from ampubsub.topic.compose import split_clocks, split_info
 
 
 def disposed() -> Machine:
@@ -83,3 +83,14 @@ def test_a_filter_that_can_match_nothing_is_refused_before_it_reaches_the_topic(
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         ListFilters(**filters)
+
+
+def test_many_large_clocks_go_in_several_messages_each_within_the_limit_and_none_is_lost() -> None:
+    settings = TopicSettings()
+    clocks = {peer: dict.fromkeys(range(100), ((1 << 64) - 1,) * 1024) for peer in ("one", "two")}
+    parts = list(split_clocks(clocks, settings))
+    assert all(len(wire.encode(part)) <= settings.max_message_bytes for part in parts)
+    told = [
+        (peer, index) for part in parts for peer, machines in part.peer_clocks.items() for index in machines
+    ]
+    assert sorted(told) == [(peer, index) for peer in ("one", "two") for index in range(100)]

@@ -6,7 +6,7 @@ import trio
 
 from ampubsub import wire
 from ampubsub.machine import Event
-from ampubsub.topic.compose import gossip_about, known_to_few
+from ampubsub.topic.compose import fitting, gossip_about, known_to_few, split_clocks
 from ampubsub.topic.core import Core
 from ampubsub.topic.news import News
 
@@ -161,7 +161,8 @@ class SyncHandlers:
             clocks = {peer_id: told for peer_id, told in clocks.items() if told}
             if clocks:
                 core.last_update_s = core.now()
-                core.send("updates", wire.encode(wire.MsgUpdates(peer_clocks=clocks)))
+                for message in split_clocks(clocks, settings):
+                    core.send("updates", wire.encode(message))
         core.machine.remove("SendUpdates")
 
     def _own_due(self) -> float:
@@ -207,7 +208,8 @@ class SyncHandlers:
         gossips = gossip_about(core, settings.greet_amount if core.newcomers else settings.gossip_amount)
         core.newcomers.clear()
         if not core.is_observer:
-            gossips[core.peer_id] = core.exposures.sums()
+            gossips = {core.peer_id: core.exposures.sums(), **gossips}
+        gossips = fitting(gossips, settings.max_message_bytes // 2)
         core.last_gossip_s = core.now()
         if gossips:
             core.remember_named(gossips)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from ampubsub.machine import MachineView, Result, State
+from ampubsub.machine import Context, Event, Exported, MachineError, MachineView, Result, State, Waiter
 
 
 class Source(StrEnum):
@@ -27,8 +27,14 @@ class NetworkMachine(MachineView):
     """A live replica: checks, waits, state contexts and texts work as on a local machine.
 
     It follows the clock that its peer tells, so several transitions may come as one step: a wait for a state that was
-    on only for a moment may miss it, `when_time` and `when_ticks` do not. Mutations return `Result.CANCELED`, and
-    `refusal` says why. Once the machine is gone every wait raises `MachineGoneError` with the reason.
+    on only for a moment may miss it, `when_time` and `when_ticks` do not; the context of a Multi state ends when it is
+    seen inactive. Mutations return `Result.CANCELED`, and `refusal` says why. Once the machine is gone every wait raises
+    `MachineGoneError` with the reason.
+
+    What peers do not tell cannot be asked: the text of an error (`err` says that there is one), arguments and queue
+    ticks (`when_args` and `when_queue` end with an error in words). What runs at its peer only is not here at all:
+    the queue and what is in it (`queue`, `is_queued`, `will_be` ...), the order of handlers (`active_order`), previews,
+    handlers, tracers, `eval`, breakpoints, `set_tags` and the like, `import_`, and `dispose`, since it ends with its peer.
     """
 
     def __init__(
@@ -79,46 +85,109 @@ class NetworkMachine(MachineView):
             return f"machine {self.remote_id} is gone"
         return f"machine {self.remote_id} belongs to peer {self.owner}: only there can it be changed"
 
-    def add(self, *states: str, args: Mapping[str, Any] | None = None) -> Result:
+    def add(self, *states: str, args: Mapping[str, Any] | None = None, event: Event | None = None) -> Result:
         """Refused."""
         return Result.CANCELED
 
-    def remove(self, *states: str, args: Mapping[str, Any] | None = None) -> Result:
-        """Refused."""
-        return Result.CANCELED
-
-    def set(self, *states: str, args: Mapping[str, Any] | None = None) -> Result:
-        """Refused."""
-        return Result.CANCELED
-
-    def toggle(self, *states: str, args: Mapping[str, Any] | None = None) -> Result:
-        """Refused."""
-        return Result.CANCELED
+    remove = set = toggle = add
 
     def can_add(self, *states: str, args: Mapping[str, Any] | None = None) -> Result:
         """Refused."""
         return Result.CANCELED
 
-    def can_remove(self, *states: str, args: Mapping[str, Any] | None = None) -> Result:
+    can_remove = can_add
+
+    def add_err(
+        self,
+        error: BaseException | None,
+        args: Mapping[str, Any] | None = None,
+        event: Event | None = None,
+    ) -> Result:
         """Refused."""
         return Result.CANCELED
 
-    def add_err(self, error: Exception | None) -> Result:
+    def add_err_state(
+        self,
+        state: str,
+        error: BaseException | None,
+        args: Mapping[str, Any] | None = None,
+        event: Event | None = None,
+    ) -> Result:
         """Refused."""
         return Result.CANCELED
 
-    def add_err_state(self, state: str, error: Exception | None) -> Result:
-        """Refused."""
-        return Result.CANCELED
+    # -- what a machine can be asked, and a peer does not tell
+
+    @property
+    def err(self) -> MachineError | None:
+        """An error in words while Exception is active: the text of the real one stays at its peer. Else None."""
+        if not self.is_err():
+            return None
+        return MachineError(
+            f"machine {self.remote_id} of peer {self.owner} has an error: its text is known there only"
+        )
+
+    @property
+    def states_verified(self) -> bool:
+        """Always: the peer tells the index order."""
+        return True
+
+    @property
+    def has_handlers(self) -> bool:
+        """Never: handlers run at its peer."""
+        return False
+
+    @property
+    def transition(self) -> None:
+        """Always None: what comes over the network is over already."""
+        return None
+
+    @property
+    def queue_len(self) -> int:
+        """Always 0: nothing can be queued here."""
+        return 0
+
+    @property
+    def machine_tick(self) -> int:
+        """Always 0: how often the machine was imported is not told."""
+        return 0
+
+    def export(self) -> Exported:
+        """The clock as it is known here, to be imported by a machine with the remote id. Queue ticks are 0."""
+        return Exported(self.remote_id, self.state_names, self.time(), 0, 0)
+
+    def on_dispose(self, callback: Callable[[NetworkMachine], object]) -> None:
+        """Call `callback(machine)` when no more news will come; now, if it is so already."""
+
+        def call(_: Waiter) -> None:
+            callback(self)
+
+        self.when_disposed().on_done(call)
+
+    def when_args(self, state: str, args: Mapping[str, Any], ctx: Context | None = None) -> Waiter:
+        """Ends at once with `MachineError`: arguments are not told. Raises `UnknownStateError`."""
+        self._known((state,))
+        return self._never(f"{self.id} to enter {state} with {dict(args)}", "arguments")
+
+    def when_queue(self, tick: int) -> Waiter:
+        """Done at once for what is not queued; any later queue tick ends with `MachineError`: they are not told."""
+        if tick <= Result.CANCELED:
+            return super().when_queue(0)
+        return self._never(f"{self.id} to reach queue tick {int(tick)}", "queue ticks")
+
+    def _never(self, what: str, untold: str) -> Waiter:
+        waiter = self._waiter(what)
+        if not self._closed(waiter):
+            waiter.fail(
+                MachineError(f"{what}: peers do not tell {untold}; wait for a state or a tick instead")
+            )
+        return waiter
 
     # -- for the topic that keeps it
 
     def follow(self, clock: Sequence[int], source: Source, now: float) -> None:
         """Take over a clock that was told, and tell whoever waits."""
         self.source, self.last_news_s = source, now
-        for name, before, after in zip(self.state_names, self._clock, clock, strict=True):
-            if before & after & 1 and after != before and not self.schema[name].multi:
-                self._end_context(name)  # it was off in between
         self._apply_clock(clock)
 
     def restart(self, clock: Sequence[int], source: Source, now: float) -> None:
@@ -134,8 +203,3 @@ class NetworkMachine(MachineView):
         """No more news will come: waits end with `reason`."""
         self.source = Source.GONE
         self._end(reason)
-
-    def _end_context(self, state: str) -> None:
-        context = self.subscriptions.contexts.pop(state, None)
-        if context is not None:
-            context.cancel()

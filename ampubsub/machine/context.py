@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from typing import Any
 
 from ampubsub.machine.errors import ContextEndedError
+
+
+def call_all(calls: Iterable[Callable[[], object]], first: Exception | None = None) -> None:
+    """Call each, also when one before it failed: nobody is forgotten for another's fault. Raises the first error."""
+    for call in calls:
+        try:
+            call()
+        except Exception as error:
+            first = first or error
+    if first is not None:
+        raise first
 
 
 class Context:
@@ -23,8 +35,8 @@ class Context:
             return
         self.done = True
         callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback()
+        if callbacks:
+            call_all(callbacks)
 
     def on_done(self, callback: Callable[[], None]) -> None:
         """Call `callback` when it ends, or now if it has."""
@@ -84,8 +96,10 @@ class Waiter:
 
     def _tell(self) -> None:
         callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback(self)
+        if len(callbacks) == 1:
+            callbacks[0](self)
+        elif callbacks:
+            call_all(partial(callback, self) for callback in callbacks)
 
     def __bool__(self) -> bool:
         return self.done

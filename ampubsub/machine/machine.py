@@ -450,10 +450,6 @@ class Machine(PlannedEngine):
         """Replace the tags."""
         self._tags = tuple(tags)
 
-    def parse_states(self, states: Iterable[str]) -> tuple[str, ...]:
-        """The known ones of these states, each once."""
-        return tuple(state for state in dict.fromkeys(states) if state in self._index)
-
     def _reorder(self, names: tuple[str, ...]) -> None:
         if names != self._names:
             self._take_names(self._blueprint.with_names(names), self.clock())

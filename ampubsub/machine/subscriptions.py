@@ -16,11 +16,12 @@ that a transition which touches none of them costs nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
-from ampubsub.machine.context import Context, StateContext, Waiter
+from ampubsub.machine.context import Context, StateContext, Waiter, call_all
 from ampubsub.machine.mutation import Args
 
 if TYPE_CHECKING:
@@ -226,17 +227,24 @@ class Subscriptions:
         ticked: Iterable[str],
         plan: Plan | None = None,
         number: int = 0,
+        *,
+        merged: bool = False,
     ) -> None:
         """An accepted transition is over: end contexts, then fire what has come true.
 
-        If nothing has, the plan it went by is remembered as quiet, from this transition number on.
+        If nothing has, the plan it went by is remembered as quiet, from this transition number on. `merged`: it may
+        have been several, so that what left and what came may never have been active together.
         """
         fired: list[Waiter] = []
+        failure: Exception | None = None
+        failed: Sequence[Callable[[], object]] = ()
         if self.contexts:
-            for state in exited:
-                self._end_context(state)
+            try:
+                call_all([partial(self._end_context, state) for state in exited])
+            except Exception as error:  # somebody's callback; others must be told all the same
+                failure = error
         if self.to_enter or self.to_exit:
-            self._moved(self._touched(entered, exited), entered, exited, fired)
+            self._moved(self._touched(entered, exited), entered, exited, fired, merged)
         if self.times:
             self._ticked(ticked, fired)
         if self.queue:
@@ -246,15 +254,15 @@ class Subscriptions:
                 self.machine.log_line(3, f"[whenQueue:match] {reached}")
                 fired.append(waiter)
         if self.queries:
-            self._asked(fired)
-        if fired:
+            failed = self._asked(fired)
+        if fired or failed:
             self.quiet.clear()
         elif plan is not None:
             until = self._quiet_until(entered, exited, plan.moved, number)
             if until > number:
                 self.quiet[plan] = until
-        for waiter in fired:
-            waiter.finish()
+        if fired or failed or failure is not None:
+            call_all([*(waiter.finish for waiter in fired), *failed], failure)
 
     def entered_with(self, state: str, args: Args) -> None:
         """The final handlers of a state have run: fire the waits for its arguments."""
@@ -277,13 +285,11 @@ class Subscriptions:
         """The queue is empty."""
         if self.queue_ends:
             waiting, self.queue_ends = self.queue_ends, []
-            for waiter in waiting:
-                waiter.finish()
+            call_all([waiter.finish for waiter in waiting])
 
     def close(self, end: Callable[[Waiter], None]) -> None:
         """The machine goes: hand every waiter to `end`, and end all contexts."""
-        for context in list(self.contexts.values()):
-            context.cancel()
+        contexts = list(self.contexts.values())
         self.contexts.clear()
         tables = (self.to_enter, self.to_exit)
         groups = {group: None for table in tables for hanging in table.values() for group in hanging}
@@ -299,8 +305,7 @@ class Subscriptions:
         for table in (self.to_enter, self.to_exit, self.times, self.args):
             table.clear()
         self.queries, self.queue, self.queue_ends = [], [], []
-        for waiter in waiters:
-            end(waiter)
+        call_all([*(context.cancel for context in contexts), *(partial(end, waiter) for waiter in waiters)])
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -337,6 +342,7 @@ class Subscriptions:
         entered: Sequence[str],
         exited: Sequence[str],
         fired: list[Waiter],
+        merged: bool,
     ) -> None:
         """Fire groups that have come true. For `when`, states that leave in the same transition still count."""
         is_active = self.machine.is_
@@ -347,7 +353,7 @@ class Subscriptions:
                     known.pop(state, None)
             moved = entered if wanted else exited
             true_now = any(state in moved for state in group.states) and all(
-                known.get(state, is_active(state)) is wanted or (wanted and state in exited)
+                known.get(state, is_active(state)) is wanted or (wanted and not merged and state in exited)
                 for state in group.states
             )
             kept: list[tuple[Waiter, Context | None]] = []
@@ -393,12 +399,20 @@ class Subscriptions:
             if not heap:
                 del self.times[state]
 
-    def _asked(self, fired: list[Waiter]) -> None:
+    def _asked(self, fired: list[Waiter]) -> list[Callable[[], object]]:
+        """Ask all queries. One that fails ends its own wait with its error; returns what tells those."""
+        failed: list[Callable[[], object]] = []
         for wait in list(self.queries):
             expired = wait.context is not None and wait.context.done
-            if not expired and not wait.query(self.machine):
+            try:
+                if not expired and not wait.query(self.machine):
+                    continue
+            except Exception as error:
+                self.queries.remove(wait)
+                failed.append(partial(wait.waiter.fail, error))
                 continue
             self.machine.log_line(3, f"[whenQuery:match] {self.queries.index(wait)}")
             self.queries.remove(wait)
             if not expired:
                 fired.append(wait.waiter)
+        return failed

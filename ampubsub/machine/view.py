@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from ampubsub.machine.clock import Time
-from ampubsub.machine.context import Context, StateContext, Waiter
+from ampubsub.machine.context import Context, StateContext, Waiter, call_all
 from ampubsub.machine.errors import MachineGoneError, SchemaError, UnknownStateError
 from ampubsub.machine.mutation import Args
 from ampubsub.machine.schema import State
@@ -80,6 +81,10 @@ class MachineView:
     def index(self, state: str) -> int:
         """Index of a state; -1 when unknown."""
         return -1 if self._gone else self._index.get(state, -1)
+
+    def parse_states(self, states: Iterable[str]) -> tuple[str, ...]:
+        """The known ones of these states, each once."""
+        return tuple(state for state in dict.fromkeys(states) if state in self._index)
 
     # -- what is active ----------------------------------------------------------------------------
 
@@ -355,15 +360,15 @@ class MachineView:
             if before & 1 and not (tick & 1 and self._schema[name].multi):
                 exited.append(name)  # left, or left and entered again meanwhile: its context is over
         if ticked and self._subscriptions is not None:
-            self._subscriptions.after_transition(entered, exited, ticked)
+            self._subscriptions.after_transition(entered, exited, ticked, merged=True)
 
     def _end(self, reason: str) -> None:
         """The machine is gone; everything that waits ends with `reason`."""
         if self._gone:
             return
         self._gone = reason
-        if self._subscriptions is not None:
-            self._subscriptions.close(self._end_waiter)
         waiting, self._disposed_waiters = self._disposed_waiters, []
-        for waiter in waiting:
-            waiter.finish()
+        calls: list[Callable[[], object]] = [waiter.finish for waiter in waiting]
+        if self._subscriptions is not None:
+            calls.insert(0, partial(self._subscriptions.close, self._end_waiter))
+        call_all(calls)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ampubsub.remote import NetworkMachine
@@ -19,9 +22,14 @@ from ampubsub.topic.peers import Key
 if TYPE_CHECKING:
     from ampubsub.topic.core import Core
 
+_LOGGER = logging.getLogger("ampubsub.topic")
+
 
 class Replicas:
-    """Makes, moves and ends replicas; with `show`, tells the topic machine's tracers of each new one."""
+    """Makes, moves and ends replicas; with `show`, tells the topic machine's tracers of each new one.
+
+    What a callback of somebody who waits raises is logged (logger `ampubsub.topic`) and harms nobody else.
+    """
 
     def __init__(self, core: Core, *, show: bool) -> None:
         self._core = core
@@ -29,6 +37,10 @@ class Replicas:
 
     def take(self, event: TopicEvent) -> None:
         """Follow one event."""
+        with _harmless(event):
+            self._take(event)
+
+    def _take(self, event: TopicEvent) -> None:
         if isinstance(event, ClockChanged):
             if (replica := self._core.replicas.get(event.key)) is not None:
                 replica.follow(event.after, event.source, self._core.now())
@@ -46,7 +58,8 @@ class Replicas:
     def end(self, reason: str) -> None:
         """End all: nobody will tell them anything any longer."""
         for key in list(self._core.replicas):
-            self._core.replicas.pop(key).end(reason)
+            with _harmless(reason):
+                self._core.replicas.pop(key).end(reason)
 
     def _make(self, key: Key) -> None:
         core = self._core
@@ -82,5 +95,15 @@ class Replicas:
         if same and replica.remote_id == info.id:
             replica.restart(machine.clock, machine.source, core.now())
             return
-        core.replicas.pop(event.key).end(event.reason)
+        with _harmless(event):
+            core.replicas.pop(event.key).end(event.reason)
         self._make(event.key)
+
+
+@contextmanager
+def _harmless(event: object) -> Iterator[None]:
+    """A callback's fault must not stop the peer."""
+    try:
+        yield
+    except Exception:
+        _LOGGER.exception("a callback of a wait on a network machine failed at %r", event)

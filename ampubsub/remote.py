@@ -56,7 +56,7 @@ class NetworkMachine(MachineView):
             f"ps-{remote_id}-{suffix}",
             schema,
             states,
-            tags=("pubsub-worker", f"src-id:{remote_id}", *tags),
+            tags=_replica_tags(remote_id, tags),
             parent_id=parent_id,
         )
         self.remote_id = remote_id
@@ -195,6 +195,11 @@ class NetworkMachine(MachineView):
         self._apply_clock([0] * len(self.state_names))
         self.follow(clock, source, now)
 
+    def label(self, tags: Iterable[str], remote_parent: str) -> None:
+        """The machine has other tags, or another parent."""
+        self._tags = _replica_tags(self.remote_id, tags)
+        self.remote_parent = remote_parent
+
     def trust(self, source: Source) -> None:
         """The trust in the clock changed."""
         self.source = source
@@ -203,3 +208,8 @@ class NetworkMachine(MachineView):
         """No more news will come: waits end with `reason`."""
         self.source = Source.GONE
         self._end(reason)
+
+
+def _replica_tags(remote_id: str, tags: Iterable[str]) -> tuple[str, ...]:
+    """Those of a replica (as in Go), then the machine's own; each once."""
+    return tuple(dict.fromkeys(("pubsub-worker", f"src-id:{remote_id}", *tags)))

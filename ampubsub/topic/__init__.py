@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ampubsub.topic.events import ClockChanged as ClockChanged
     from ampubsub.topic.events import MachineExposed as MachineExposed
     from ampubsub.topic.events import MachineGone as MachineGone
+    from ampubsub.topic.events import MachineLabelled as MachineLabelled
     from ampubsub.topic.events import MachineReplaced as MachineReplaced
     from ampubsub.topic.events import MachineSourceChanged as MachineSourceChanged
     from ampubsub.topic.events import Noticed as Noticed
@@ -37,6 +38,7 @@ _FILES = {
         "ClockChanged",
         "MachineExposed",
         "MachineGone",
+        "MachineLabelled",
         "MachineReplaced",
         "MachineSourceChanged",
         "Noticed",

@@ -42,3 +42,8 @@ def clock_fault(clock: tuple[int, ...], length: int) -> str:
 def same_shape(one: Info, other: Info) -> bool:
     """Both describe the same machine: same id, states and relations. Tags, parent and clock may differ."""
     return one.id == other.id and one.states == other.states and one.schema == other.schema
+
+
+def same_labels(one: Info, other: Info) -> bool:
+    """Both give the machine the same tags and parent."""
+    return (one.tags or ()) == (other.tags or ()) and (one.parent or "") == (other.parent or "")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from ampubsub.topic.checks import info_fault
+from ampubsub.topic.checks import info_fault, same_shape
 from ampubsub.topic.core import Core
 from ampubsub.topic.events import PeerStatus
+from ampubsub.topic.exposures import told_time
 from ampubsub.topic.settings import TopicSettings
-from ampubsub.wire import Info, MsgInfo, MsgUpdates, WireError, decode, encode
+from ampubsub.wire import ByeMachine, Info, MsgBye, MsgInfo, MsgUpdates, WireError, decode, encode
 
 _TICK_BYTES = 9
 _STATE_BYTES = 48
@@ -19,8 +20,7 @@ _SLACK_BYTES = 256
 def describe(core: Core, peer_id: str) -> dict[int, Info]:
     """Full descriptions of a peer's machines: our own, or what we were told with the clocks as we know them."""
     if peer_id == core.peer_id:
-        name = core.peer_name if core.settings.tell_name else ""
-        return core.exposures.infos(name)
+        return core.exposures.infos(core.told_name)
     peer = core.registry.peers.get(peer_id)
     if peer is None or peer.status is PeerStatus.GONE:
         return {}
@@ -48,7 +48,7 @@ def split_info(
     """One `info`, or several when it would be too large. Peers are kept together as far as possible.
 
     When our own description has to be split, our own sums go along: they say how many machines there are, so that
-    a part is not taken for the whole.
+    a part is not taken for the whole. Parts may be asked for later, one by one: each tells the clocks of its moment.
     """
     limit = message_room(core.settings)
     gossips = fitting(
@@ -67,14 +67,15 @@ def split_info(
                 core.notice("error", f"machine {info.id} is too large to be told: {bytes_needed} bytes")
                 continue
             if size + bytes_needed > limit:
-                yield MsgInfo(peer_info=part, peer_gossips=_with_own(core, gossips, part, first))
+                yield MsgInfo(_as_of_now(core, part), _with_own(core, gossips, part, first))
                 part, size, first = {peer_id: {}}, len(peer_id) + 8, False
             part[peer_id][index] = info
             size += bytes_needed
     if part:
-        yield MsgInfo(
-            peer_info=part, peer_gossips=gossips if first else _with_own(core, gossips, part, first)
-        )
+        if first:
+            yield MsgInfo(part, gossips)
+        else:
+            yield MsgInfo(_as_of_now(core, part), _with_own(core, gossips, part, first))
 
 
 def split_clocks(
@@ -93,6 +94,24 @@ def split_clocks(
             room -= needed
     if part:
         yield MsgUpdates(peer_clocks=part)
+
+
+def fitting_bye(core: Core, indexes: Iterable[int], leaving: bool) -> MsgBye:
+    """One `bye`: last clocks as far as they fit, those not told yet first. One entry is enough to leave as a whole."""
+    room = core.settings.max_message_bytes - _SLACK_BYTES
+    chosen = [index for index in indexes if index in core.exposures.machines]
+    chosen.sort(key=lambda index: (index not in core.exposures.dirty, index))
+    entries: dict[int, ByeMachine] = {}
+    for index in chosen:
+        machine = core.exposures.machines[index]
+        room -= 48 + 4 * len(machine.id)
+        if room < 0 and entries and leaving:
+            break
+        clock = told_time(machine)
+        fits = len(clock) <= core.settings.max_states and len(clock) * _TICK_BYTES <= room
+        room -= len(clock) * _TICK_BYTES if fits else 0
+        entries[index] = ByeMachine(leaving, machine.id, clock if fits else None)
+    return MsgBye(machs=dict(sorted(entries.items())))
 
 
 def message_room(settings: TopicSettings) -> int:
@@ -133,6 +152,23 @@ def _with_own(
     if core.peer_id in part:
         sums[core.peer_id] = core.exposures.sums()
     return sums
+
+
+def _as_of_now(core: Core, part: Mapping[str, Mapping[int, Info]]) -> dict[str, dict[int, Info]]:
+    """A part with the clocks of now: an older one in a newer message would look like a restart."""
+    fresh: dict[str, dict[int, Info]] = {}
+    for peer_id, machines in part.items():
+        found = fresh[peer_id] = {}
+        for index, info in machines.items():
+            if peer_id == core.peer_id:
+                own = core.exposures.machines.get(index)
+                if own is not None:
+                    found[index] = core.exposures.info(own, core.told_name)
+            elif (known := core.registry.machine((peer_id, index))) is not None:
+                found[index] = (
+                    replace(info, mtime=known.clock) if same_shape(info, known.info) else known.info
+                )
+    return fresh
 
 
 def _size(info: Info) -> int:

@@ -35,6 +35,8 @@ class Core:
     machine: Machine
     exposures: Exposures
     metrics: Metrics | None = None
+    redescribed: Callable[[Machine], None]
+    """An exposed machine is to be described anew."""
 
     def __init__(
         self,
@@ -113,6 +115,11 @@ class Core:
     def peer_id(self) -> str:
         """Our own peer id."""
         return self.host.peer_id
+
+    @property
+    def told_name(self) -> str:
+        """The name that others are told for us; empty for none."""
+        return self.peer_name if self.settings.tell_name else ""
 
     @property
     def is_observer(self) -> bool:

@@ -68,6 +68,14 @@ class MachineReplaced:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineLabelled:
+    """A machine has other tags or another parent now; its schema and clock go on."""
+
+    key: tuple[str, int]
+    machine_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class MachineGone:
     """A machine was un-exposed, or its peer left for good."""
 
@@ -103,6 +111,7 @@ TopicEvent = (
     | MachineExposed
     | MachineSourceChanged
     | MachineReplaced
+    | MachineLabelled
     | MachineGone
     | ClockChanged
     | Noticed

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ampubsub.machine import Machine, Tracer, Transition
+from ampubsub.machine import Machine, Time, Tracer, Transition
 from ampubsub.topic.news import PEER_NAME_TAG
 from ampubsub.wire import Info
+
+_MAX_TICK = (1 << 64) - 1
+_FAREWELLS = 3
 
 
 class ExposeError(ValueError):
@@ -14,11 +17,20 @@ class ExposeError(ValueError):
 
 
 class _ChangeTracer(Tracer):
-    """Marks a machine as changed; tells when it is disposed."""
+    """Marks a machine as changed; tells when it got another schema or was disposed of."""
 
-    def __init__(self, changed: Callable[[], None], disposed: Callable[[], None]) -> None:
+    def __init__(
+        self, changed: Callable[[], None], redescribed: Callable[[], None], disposed: Callable[[], None]
+    ) -> None:
         self._changed = changed
+        self._redescribed = redescribed
         self._disposed = disposed
+
+    def verify_states(self, machine: Machine) -> None:
+        self._redescribed()
+
+    def schema_change(self, machine: Machine, old: object) -> None:
+        self._redescribed()
 
     def transition_end(self, transition: Transition) -> None:
         if transition.accepted and transition.time_after != transition.time_before:
@@ -28,19 +40,36 @@ class _ChangeTracer(Tracer):
         self._disposed()
 
 
+def told_time(machine: Machine) -> Time:
+    """A machine's clock as it travels: ticks are 64 bits wide and begin again at 0, as in Go."""
+    time = machine.time()
+    return time if max(time, default=0) <= _MAX_TICK else Time(tick & _MAX_TICK for tick in time)
+
+
 class Exposures:
     """Exposed machines by index.
 
-    `changed(is_first)` is called when a machine changed, `disposed(machine)` when it was disposed of.
+    `changed(is_first)` is called when a machine changed, `redescribed(machine)` when it got another schema, and
+    `disposed(machine)` when it was disposed of.
     """
 
-    def __init__(self, changed: Callable[[bool], None], disposed: Callable[[Machine], None]) -> None:
+    def __init__(
+        self,
+        changed: Callable[[bool], None],
+        redescribed: Callable[[Machine], None],
+        disposed: Callable[[Machine], None],
+    ) -> None:
         self.machines: dict[int, Machine] = {}
         self.dirty: set[int] = set()
         """Indexes of machines that changed since their clocks were told."""
         self._tracers: dict[int, _ChangeTracer] = {}
+        self._tags: dict[int, tuple[str, ...]] = {}
+        """Tags as they were seen last: a machine tells nobody when they change."""
         self._next = 0
+        self.farewells = 0
+        """How often it is still to be said that nothing is exposed any longer: the bye may have been lost."""
         self._on_changed = changed
+        self._on_redescribed = redescribed
         self._on_disposed = disposed
 
     def __len__(self) -> int:
@@ -60,7 +89,12 @@ class Exposures:
         index = self._next
         self._next += 1
         self.machines[index] = machine
-        tracer = _ChangeTracer(lambda: self._changed(index), lambda: self._on_disposed(machine))
+        self._tags[index] = machine.tags
+        tracer = _ChangeTracer(
+            lambda: self._changed(index),
+            lambda: self._on_redescribed(machine),
+            lambda: self._on_disposed(machine),
+        )
         self._tracers[index] = tracer
         machine.bind_tracer(tracer)
         return index
@@ -68,9 +102,10 @@ class Exposures:
     def remove(self, machine: Machine) -> int:
         """Stop exposing a machine; returns the index that it had, which is never used again."""
         index = self.index(machine)
-        del self.machines[index]
+        del self.machines[index], self._tags[index]
         self.dirty.discard(index)
         machine.detach_tracer(self._tracers.pop(index))
+        self.farewells = 0 if self.machines else _FAREWELLS
         return index
 
     def clear(self) -> None:
@@ -78,19 +113,25 @@ class Exposures:
         for machine in list(self.machines.values()):
             self.remove(machine)
 
+    def retagged(self) -> list[Machine]:
+        """The machines whose tags changed since this was asked last."""
+        found = [machine for index, machine in self.machines.items() if machine.tags != self._tags[index]]
+        self._tags = {index: machine.tags for index, machine in self.machines.items()}
+        return found
+
     def take_dirty(self) -> dict[int, tuple[int, ...]]:
         """The clocks of machines that changed; they count as told."""
-        clocks: dict[int, tuple[int, ...]] = {i: self.machines[i].time() for i in sorted(self.dirty)}
+        clocks: dict[int, tuple[int, ...]] = {i: told_time(self.machines[i]) for i in sorted(self.dirty)}
         self.dirty.clear()
         return clocks
 
     def clocks(self) -> dict[int, tuple[int, ...]]:
         """The clocks of all exposed machines."""
-        return {index: machine.time() for index, machine in self.machines.items()}
+        return {index: told_time(machine) for index, machine in self.machines.items()}
 
     def sums(self) -> dict[int, int]:
         """Tick sums, as gossip tells them."""
-        return {index: sum(machine.time()) for index, machine in self.machines.items()}
+        return {index: machine.time().sum() for index, machine in self.machines.items()}
 
     def infos(self, peer_name: str = "", only: Iterable[int] | None = None) -> dict[int, Info]:
         """Full descriptions; their clocks count as told."""
@@ -113,7 +154,7 @@ class Exposures:
             id=machine.id,
             schema=machine.schema,
             states=tuple(machine.state_names),
-            mtime=machine.time(),
+            mtime=told_time(machine),
             tags=tags or None,
             parent=machine.parent_id or "",
         )

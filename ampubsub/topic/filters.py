@@ -28,8 +28,8 @@ class ListFilters:
     peer_id: str = ""
     """The peer that exposes it."""
     depth_level: int | None = None
-    """With `parent`: how many levels up the tree the parent may be (by default 1). Without: how many levels
-    below the root of its tree a machine may be; 0 lists roots only."""
+    """With `parent`: how many levels up the tree the parent may be; by default 1, and so for 0, which in Go means
+    not set. Without: how many levels below the root of its tree a machine may be; 0 lists roots only."""
     children_min: int | None = None
     """At least so many known machines have it as their parent."""
     children_max: int | None = None
@@ -107,7 +107,7 @@ class _Trees:
             if machine.source is Source.GONE:
                 continue
             self._parents[machine.owner, machine.remote_id] = machine.remote_parent
-            if machine.remote_parent:
+            if machine.remote_parent not in ("", machine.remote_id):
                 place = (machine.owner, machine.remote_parent)
                 self._children[place] = self._children.get(place, 0) + 1
 
@@ -116,10 +116,13 @@ class _Trees:
         return self._children.get((machine.owner, machine.remote_id), 0)
 
     def ancestors(self, machine: NetworkMachine) -> Mapping[str, int]:
-        """Ids of its ancestors, each with its distance; a parent that is not exposed ends the line."""
+        """Ids of its ancestors, each with its distance; a parent that is not exposed ends the line.
+
+        Parents are others' word and may go round in circles: nothing is its own ancestor.
+        """
         found: dict[str, int] = {}
         parent = machine.remote_parent
-        while parent and parent not in found:
+        while parent and parent not in found and parent != machine.remote_id:
             found[parent] = len(found) + 1
             parent = self._parents.get((machine.owner, parent), "")
         return found

@@ -38,7 +38,11 @@ class Host:
         self._sinks: dict[str, list[Sink]] = {}
         self._opening = trio.Lock()
         self._is_open = False
+        self.closed = trio.Event()
+        """Set once the host is closed; a new one each time it is opened."""
         self._subscribed = trio.Event()
+        self.served: set[str] = set()
+        """Topics in use here. A second one of the same name could neither hear the first nor outlive it."""
 
     @property
     def is_open(self) -> bool:
@@ -58,11 +62,13 @@ class Host:
         """
         async with self._opening, self.transport.opened(listen), trio.open_nursery() as nursery:
             self._is_open = True
+            self.closed = trio.Event()
             nursery.start_soon(self._dispatch)
             try:
                 yield self
             finally:
                 self._is_open = False
+                self.closed.set()
                 nursery.cancel_scope.cancel()
 
     def subscribe(self, topic: str, sink: Sink) -> Callable[[], None]:

@@ -139,4 +139,4 @@ class Missing:
 
 
 def _rank(key: Key, early: EarlyClock) -> tuple[bool, int, int]:
-    return early.teller == key[0], early.sequence, sum(early.clock)
+    return early.teller == key[0], early.sequence, early.clock.sum()

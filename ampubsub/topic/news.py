@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ampubsub.machine import Time
-from ampubsub.topic.checks import clock_fault, info_fault, same_shape
+from ampubsub.topic.checks import clock_fault, info_fault, same_labels, same_shape
 from ampubsub.topic.events import PeerStatus, Source
 from ampubsub.topic.peers import RemoteMachine, RemotePeer
 from ampubsub.topic.registry import Registry
@@ -63,9 +63,9 @@ class News:
         if self.author == owner:
             return self._owner_says(machine, clock)
         if machine.first_hand:
-            self.claim(machine, sum(clock))
+            self.claim(machine, clock.sum())
             return False
-        if sum(clock) > machine.sum:
+        if clock.sum() > machine.sum:
             registry.move(machine, clock, self.author, False, 0, self.now)
             return True
         machine.news_s = self.now
@@ -171,8 +171,10 @@ class News:
                 continue
             if known is None or (first_hand and (not known.first_hand or not same_shape(known.info, info))):
                 return True
-            ticks = info.mtime or ()
-            if (first_hand and ticks != known.clock) or sum(ticks) > known.sum:
+            ticks = Time(info.mtime or ())
+            if first_hand and (ticks != known.clock or not same_labels(known.info, info)):
+                return True
+            if ticks.sum() > known.sum:
                 return True
         return False
 
@@ -214,9 +216,10 @@ class News:
             return True
         if first_hand or not known.first_hand:
             moved = self.clock(known, info.mtime or ())
-            known.info = info
+            if not first_hand or not self.sequence or self.sequence >= known.sequence:
+                self.registry.label(known, info)
             return moved
-        self.claim(known, sum(info.mtime or ()))
+        self.claim(known, Time(info.mtime or ()).sum())
         return False
 
     def _expose(self, peer: RemotePeer, index: int, info: Info) -> bool:
@@ -272,7 +275,7 @@ class News:
             info = replace(machine.info, mtime=clock)
             registry.replace(machine, self.sequence, info, self.now, "it restarted: its clock is lower")
             return True
-        if machine.is_behind and sum(clock) < machine.claimed_sum and self.now > machine.claimed_s + 1:
+        if machine.is_behind and clock.sum() < machine.claimed_sum and self.now > machine.claimed_s + 1:
             if len(machine.refuted) < registry.settings.max_machines_per_peer:
                 machine.refuted.add(machine.claimed_by)
             machine.claimed_sum = 0

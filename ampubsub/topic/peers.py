@@ -45,13 +45,13 @@ class RemoteMachine:
 
     @property
     def sum(self) -> int:
-        """The sum of all ticks."""
-        return sum(self.clock)
+        """The sum of all ticks, modulo 2**64 as it travels."""
+        return self.clock.sum()
 
     @property
     def is_behind(self) -> bool:
         """Others claim to know a later clock."""
-        return self.claimed_sum > sum(self.clock)
+        return self.claimed_sum > self.sum
 
 
 @dataclass(slots=True, eq=False)

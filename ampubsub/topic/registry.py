@@ -19,10 +19,12 @@ from collections import Counter
 from collections.abc import Callable
 
 from ampubsub.machine import Time
+from ampubsub.topic.checks import same_labels
 from ampubsub.topic.events import (
     ClockChanged,
     MachineExposed,
     MachineGone,
+    MachineLabelled,
     MachineReplaced,
     MachineSourceChanged,
     PeerChanged,
@@ -204,6 +206,13 @@ class Registry:
         machines = self.peers[machine.key[0]].machines.values()
         if not any(m.is_behind or not m.first_hand for m in machines):
             self.missing.updated(machine.key[0])
+
+    def label(self, machine: RemoteMachine, info: Info) -> None:
+        """The machine is described again, perhaps with other tags or another parent."""
+        same = same_labels(machine.info, info)
+        machine.info = info
+        if not same:
+            self._emit(MachineLabelled(machine.key, info.id))
 
     def judge(self, machine: RemoteMachine, reason: str) -> None:
         """Tell when the trust in a machine's clock has changed."""

@@ -12,6 +12,7 @@ from ampubsub.topic.events import (
     ClockChanged,
     MachineExposed,
     MachineGone,
+    MachineLabelled,
     MachineReplaced,
     MachineSourceChanged,
     Source,
@@ -50,6 +51,8 @@ class Replicas:
         elif isinstance(event, MachineExposed):
             if event.source is not Source.LOCAL:
                 self._make(event.key)
+        elif isinstance(event, MachineLabelled):
+            self._label(event.key)
         elif isinstance(event, MachineReplaced):
             self._replace(event)
         elif isinstance(event, MachineGone) and event.key in self._core.replicas:
@@ -84,6 +87,11 @@ class Replicas:
             for hook in core.machine.tracers.new_submachine:
                 hook(core.machine, replica)
 
+    def _label(self, key: Key) -> None:
+        machine, replica = self._core.registry.machine(key), self._core.replicas.get(key)
+        if machine is not None and replica is not None:
+            replica.label(machine.info.tags or (), machine.info.parent or "")
+
     def _replace(self, event: MachineReplaced) -> None:
         """The same machine with a new clock goes on; one with another schema ends, and a new replica begins."""
         core = self._core
@@ -93,6 +101,7 @@ class Replicas:
         info = machine.info
         same = replica.state_names == tuple(info.states or ()) and replica.schema == info.schema
         if same and replica.remote_id == info.id:
+            self._label(event.key)
             replica.restart(machine.clock, machine.source, core.now())
             return
         with _harmless(event):

@@ -18,7 +18,7 @@ from ampubsub.machine import LogLevel, Machine, Options, Result, Waiter
 from ampubsub.remote import NetworkMachine
 from ampubsub.states import TOPIC_GROUPS, TOPIC_SCHEMA, TOPIC_STATES
 from ampubsub.topic.arguments import log_arguments
-from ampubsub.topic.compose import unsayable
+from ampubsub.topic.compose import fitting_bye, unsayable
 from ampubsub.topic.core import Core
 from ampubsub.topic.errors import NotRunningError, StartError, TopicError
 from ampubsub.topic.events import MachineExposed, MachineGone, Source, TopicEvent
@@ -106,7 +106,8 @@ class Topic:
         self._watchers: dict[object, Watcher] = {}
         self._owner: AsyncExitStack | None = None
         core.registry.names.update(peer_names or {})
-        core.exposures = Exposures(core.changed, self._exposed_machine_went)
+        core.exposures = Exposures(core.changed, self._redescribed, self._exposed_machine_went)
+        core.redescribed = self._redescribed
         self.machine = core.machine = _topic_machine(
             f"ps-{name}-{suffix or secrets.token_hex(2)}", name, TopicHandlers(core), settings, parent
         )
@@ -125,6 +126,8 @@ class Topic:
     async def __aenter__(self) -> Self:
         if self._owner is not None:
             raise TopicError(f"topic {self.name} is in use already")
+        if self.machine.is_disposed:
+            raise TopicError(f"topic {self.name} was disposed of: make a new one")
         from ampubsub.machine import trio_adapter
 
         async with AsyncExitStack() as stack:
@@ -155,21 +158,19 @@ class Topic:
         self._need_owner()
         if self.machine.not_("Start") and self.machine.add("Start") == Result.CANCELED:
             raise StartError(f"topic {self.name}: give an address to listen on or to dial")
-        await self._state_or_error("Started")
+        await self._reach("Started")
 
     async def join(self) -> None:
         """Take part in the topic; returns once joined. Idempotent. Starts when needed.
 
-        Raises `StartError` when the topic cannot be joined. Waits for as long as nobody can be reached.
+        Raises `StartError` when the topic cannot be joined, or is stopped meanwhile. Waits for as long as nobody can
+        be reached.
         """
         await self.start()
-        if self.machine.any("Joined", "Joining"):
-            await self.machine.when("Joined")
-            return
-        await self.machine.when("Connected")
+        await self._reach("Connected", or_error=False)
         if self.machine.not_("Joined", "Joining"):
             self.machine.add("Joining")
-        await self._state_or_error("Joined")
+        await self._reach("Joined")
 
     async def leave(self) -> None:
         """Say bye and stop taking part; the host stays open and connected. Idempotent."""
@@ -260,15 +261,11 @@ class Topic:
             raise ExposeError(
                 f"machine {machine.id!r}: a peer may expose {limit} machines; unexpose one first"
             )
-        name = core.peer_name if core.settings.tell_name else ""
-        if reason := unsayable(core.exposures.info(machine, name), core):
+        if reason := self._unsayable(machine):
             raise ExposeError(f"machine {machine.id!r} cannot be exposed: {reason}")
         index = core.exposures.add(machine)
         self._publish(MachineExposed((core.peer_id, index), machine.id, Source.LOCAL))
-        if self.machine.is_("Joined") and not core.settings.silent:
-            core.info_due.add(core.peer_id, core.now() + core.settings.update_delay_s)
-            core.hurry()
-            core.ensure("SendInfo")
+        self._describe_soon()
         return index
 
     def unexpose(self, machine: Machine) -> None:
@@ -359,30 +356,52 @@ class Topic:
         if any(exposed is machine for exposed in self._core.exposures.machines.values()):
             self.unexpose(machine)
 
+    def _redescribed(self, machine: Machine) -> None:
+        """An exposed machine has another schema or other tags: tell, or take back what others would drop in silence."""
+        core = self._core
+        if not any(exposed is machine for exposed in core.exposures.machines.values()):
+            return
+        if reason := self._unsayable(machine):
+            core.notice("error", f"machine {machine.id!r} changed and is exposed no longer: {reason}")
+            self.unexpose(machine)
+        else:
+            self._describe_soon()
+
+    def _unsayable(self, machine: Machine) -> str:
+        core = self._core
+        return unsayable(core.exposures.info(machine, core.told_name), core)
+
+    def _describe_soon(self) -> None:
+        core = self._core
+        if self.machine.is_("Joined") and not core.settings.silent:
+            core.info_due.add(core.peer_id, core.now() + core.settings.update_delay_s)
+            core.hurry()
+            core.ensure("SendInfo")
+
     def _say_bye(self, indexes: Sequence[int], *, leaving: bool) -> bool:
         core = self._core
         if core.settings.silent or not indexes:
             return False
-        machines = {
-            index: wire.ByeMachine(peer_bye=leaving, id=machine.id, mtime=machine.time())
-            for index in indexes
-            if (machine := core.exposures.machines.get(index)) is not None
-        }
-        core.send("bye", wire.encode(wire.MsgBye(machs=machines)))
+        core.send("bye", wire.encode(fitting_bye(core, indexes, leaving)))
         return True
 
     def _need_owner(self) -> None:
         if self._owner is None:
             raise NotRunningError(f"topic {self.name}: use it inside of `async with topic:`")
 
-    async def _state_or_error(self, state: str) -> None:
-        """Wait for a state; raise `StartError` when the machine gets into an error first."""
-        if self.machine.is_("Exception"):
-            self.machine.remove("Exception")
-        reached, failed = self.machine.when(state), self.machine.when_err()
-        await _first_of(reached, failed)
-        if not reached.done:
-            raise StartError(str(self.machine.err)) from self.machine.err
+    async def _reach(self, state: str, *, or_error: bool = True) -> None:
+        """Wait for a state; raise `StartError` when the topic is stopped first, or gets into an error."""
+        machine = self.machine
+        if or_error and machine.not_(state) and machine.is_("Exception"):
+            machine.remove("Exception")
+        reached, stopped = machine.when(state), machine.when_not("Start")
+        failed = machine.when_err() if or_error else Waiter("no error")
+        await _first_of(reached, stopped, failed)
+        if reached.done:
+            return
+        if failed.done and machine.err is not None:
+            raise StartError(str(machine.err)) from machine.err
+        raise StartError(f"topic {self.name} was stopped before it was {state}")
 
 
 class TopicHandlers(LifeHandlers, MessageHandlers, DiscoveryHandlers, SyncHandlers, QueryHandlers):

@@ -173,3 +173,37 @@ async def test_a_message_that_names_peers_with_nothing_about_them_is_harmless(
             assert knows(b, "kitchen")
             assert a.machine.not_("Exception"), a.machine.err
             assert b.machine.not_("Exception"), b.machine.err
+
+
+async def test_ticks_at_the_top_of_64_bits_do_not_break_those_who_tell_their_sums(
+    village, autojump_clock, knows
+) -> None:
+    top = (1 << 64) - 1
+    async with village.topic("a", village.lamp("kitchen")) as a:
+        await a.machine.when("Joined")
+        async with village.topic("b", to=a.addresses) as b, villain(village, a.addresses[0]) as bad:
+            await village.until(lambda: knows(b, "kitchen"))
+            huge = wire.MsgInfo(peer_info={bad.peer_id: {0: forged(mtime=Time((top, top)))}}, peer_gossips={})
+            await bad.publish("home", wire.encode(huge))
+            await village.until(lambda: knows(b, "forged", "kitchen"))
+            async with village.topic("c", to=a.addresses) as c:
+                await village.until(lambda: knows(c, "forged", "kitchen"))
+                await trio.sleep(60)
+                for peer in (a, b, c):
+                    assert peer.machine.not_("Exception"), peer.machine.err
+
+
+async def test_a_clock_of_ours_that_passes_64_bits_begins_again_at_0_as_in_go(
+    village, autojump_clock, knows
+) -> None:
+    kitchen = village.lamp("kitchen")
+    kitchen.import_(replace(kitchen.export(), time=Time([(1 << 64) - 1] * 4)))
+    async with village.topic("a", kitchen) as a:
+        await a.machine.when("Joined")
+        async with village.topic("b", to=a.addresses) as b:
+            await village.until(lambda: knows(b, "kitchen"))
+            kitchen.remove("Power")
+            await b.network_machines[0].when_not("Power")
+            assert b.network_machines[0].tick("Power") == 0
+            await trio.sleep(30)
+            assert a.machine.not_("Exception"), a.machine.err

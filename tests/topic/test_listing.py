@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -81,3 +82,26 @@ async def test_listing_while_not_joined_shows_what_was_known_as_stale(garden, au
     await root.leave()
     machines = await root.list_machines()
     assert {machine.source for machine in machines} == {Source.STALE}
+
+
+async def test_parents_that_go_round_in_circles_end_and_nothing_is_its_own_child(
+    village, autojump_clock
+) -> None:
+    own = [village.lamp("self", parent="self"), village.lamp("x", parent="y"), village.lamp("y", parent="x")]
+    chain = [village.lamp(f"deep{number}", parent=f"deep{number - 1}") for number in range(250)]
+    async with village.topic("a", *own, *chain) as a, village.topic("twin", village.lamp("x")) as twin:
+        await a.machine.when("Joined")
+        async with village.topic("b", to=(*a.addresses, *twin.addresses)) as b:
+            await village.until(lambda: len(b.network_machines) == 254)
+
+            async def names(**filters: Any) -> list[str]:
+                return [machine.remote_id for machine in await b.list_machines(ListFilters(**filters))]
+
+            assert sorted(await names(depth_level=0)) == ["deep0", "self", "x"]
+            assert await names(parent="self") == []
+            assert await names(parent="x", depth_level=1000) == ["y"]
+            assert await names(id_partial="x", children_min=1) == ["x"], (
+                "its twin at another peer has no child"
+            )
+            assert len(await names(parent="deep0", depth_level=1000)) == 249
+            assert await names(parent="deep7", depth_level=0) == ["deep8"], "0 is not set, as in Go"

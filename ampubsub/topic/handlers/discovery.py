@@ -188,6 +188,7 @@ class DiscoveryHandlers:
             with trio.move_on_after(max(0.0, due - core.now())):
                 while core.info_due.next_due() == due:
                     await core.due_changed.wait()
+            await core.machine.when_not("DoSendInfo")
             await core.wait_for_budget()
             subjects = core.info_due.take(core.now(), core.settings.greet_delay_s / 2)
             if subjects:
@@ -201,10 +202,9 @@ class DiscoveryHandlers:
         """There must be somebody to tell of."""
         return bool(event.args.get("peer_ids"))
 
-    def DoSendInfoState(self, event: Event) -> None:
-        """Tell what we expose and what we were told, with gossip about others."""
+    async def DoSendInfoState(self, event: Event) -> None:
+        """Tell what we expose and what we were told, with gossip about others; many parts one by one, by the budget."""
         core = self.core
-        core.machine.remove("DoSendInfo", event=event)
         infos = {peer_id: describe(core, peer_id) for peer_id in event.args["peer_ids"]}
         amount = core.settings.greet_amount if core.newcomers else core.settings.gossip_amount
         gossips = gossip_about(core, amount)
@@ -212,5 +212,8 @@ class DiscoveryHandlers:
         core.remember_named(gossips)
         if core.peer_id in infos:
             core.last_info_s = core.now()
-        for message in split_info(core, infos, gossips):
-            core.send("info", wire.encode(message), event=event)
+        for number, message in enumerate(split_info(core, infos, gossips)):
+            core.send("info", wire.encode(message))
+            if number:
+                await core.wait_for_budget()
+        core.machine.remove("DoSendInfo")

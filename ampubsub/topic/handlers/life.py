@@ -40,28 +40,40 @@ class LifeHandlers:
         """Open the host and keep it open until Start is removed."""
         core = self.core
         rejoin = event.args.get(REJOIN, core.settings.join_when_connected)
-        core.closed = trio.Event()
+        before, core.closed = core.closed, trio.Event()
         try:
+            await before.wait()
+            if core.name in core.host.served:
+                raise StartError(f"topic {core.name} is served on this host already, under the same identity")
             if core.host.is_open:
                 await self._live(event, rejoin)
-            else:
-                async with core.host.opened(core.listen):
-                    await self._live(event, rejoin)
+                raise StartError(
+                    f"topic {core.name}: the host was closed by whoever opened it; open it again and start"
+                )
+            async with core.host.opened(core.listen):
+                await self._live(event, rejoin)
         except TransportError as error:
-            core.machine.add_err_state("ErrJoining", StartError(f"the host could not be opened: {error}"))
-            core.drop("Start")
+            self._cannot_start(StartError(f"the host could not be opened: {error}"))
+        except StartError as error:
+            self._cannot_start(error)
         finally:
             core.closed.set()
+
+    def _cannot_start(self, error: StartError) -> None:
+        self.core.machine.add_err_state("ErrJoining", error)
+        self.core.drop("Start")
 
     async def _live(self, event: Event, rejoin: bool) -> None:
         core = self.core
         unsubscribe = core.host.subscribe(core.name, self._take)
+        core.host.served.add(core.name)
         try:
             core.machine.set_tags((*self._own_tags(), f"peer:{core.peer_id}"))
             core.add("Started", peer_id=core.peer_id)
             core.add("Connecting" if core.connect else "Connected", rejoin=rejoin)
-            await trio.sleep_forever()
+            await core.host.closed.wait()
         finally:
+            core.host.served.discard(core.name)
             unsubscribe()
 
     def StartEnd(self, event: Event) -> None:
@@ -262,6 +274,8 @@ class LifeHandlers:
             core.drop("MissPeersByUpdates", event=event)
         if not missing.late:
             core.drop("MissUpdatesByGossip", event=event)
+        for machine in core.exposures.retagged():
+            core.redescribed(machine)
         if core.settings.silent:
             return
         if now - core.last_gossip_s >= gossip_interval(core.settings, len(core.registry.peers)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ampubsub import wire
-from ampubsub.machine import Event
+from ampubsub.machine import Event, Time
 from ampubsub.topic.core import Core
 from ampubsub.topic.news import News
 from ampubsub.topic.peers import RemotePeer
@@ -121,7 +121,7 @@ class MessageHandlers:
     def _tells_us_all(self, machines: Mapping[int, wire.Info | None]) -> bool:
         """Does somebody else's description of ourselves say all that we would say?"""
         return all(
-            (info := machines.get(index)) is not None and sum(info.mtime or ()) >= total
+            (info := machines.get(index)) is not None and Time(info.mtime or ()).sum() >= total
             for index, total in self.core.exposures.sums().items()
         )
 
@@ -139,7 +139,10 @@ class MessageHandlers:
         if len(msg) > core.settings.max_message_bytes:
             core.registry.drop(core.peer_id, "own-oversize")
             return False
-        return core.budget.sent_in_window(core.now()) < 2 * core.settings.budget_own
+        if core.budget.sent_in_window(core.now()) >= 2 * core.settings.budget_own:
+            core.registry.drop(core.peer_id, "own-budget")
+            return False
+        return True
 
     def SendMsgState(self, event: Event) -> None:
         """Queue it for the publisher."""

@@ -191,9 +191,13 @@ class SyncHandlers:
     def SendGossipsEnter(self, event: Event) -> bool:
         """An observer gossips to newcomers only."""
         core = self.core
-        if core.settings.silent or (core.is_observer and not known_to_few(core)):
+        if core.settings.silent or not self._has_gossip():
             return False
         return bool(core.registry.peers)
+
+    def _has_gossip(self) -> bool:
+        core = self.core
+        return not core.is_observer or core.exposures.farewells > 0 or known_to_few(core)
 
     async def SendGossipsState(self, event: Event) -> None:
         """Tell our own sums, as a sign of life, and some of others'."""
@@ -201,13 +205,14 @@ class SyncHandlers:
         delay = event.args.get("delay", core.random.uniform(0, settings.heartbeat_s))
         await trio.sleep(delay)
         await core.wait_for_budget()
-        if core.is_observer and not known_to_few(core):
+        if not self._has_gossip():
             core.newcomers.clear()
             core.machine.remove("SendGossips")
             return
         gossips = gossip_about(core, settings.greet_amount if core.newcomers else settings.gossip_amount)
         core.newcomers.clear()
-        if not core.is_observer:
+        if not core.is_observer or core.exposures.farewells:
+            core.exposures.farewells = max(0, core.exposures.farewells - 1)
             gossips = {core.peer_id: core.exposures.sums(), **gossips}
         gossips = fitting(gossips, settings.max_message_bytes // 2)
         core.last_gossip_s = core.now()

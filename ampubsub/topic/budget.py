@@ -101,6 +101,11 @@ class IntakeBudget:
         self._total = SlidingWindow(window_s)
         self._authors: OrderedDict[str, SlidingWindow] = OrderedDict()
 
+    def count(self, author: str, now: float) -> int:
+        """How many messages of an author were processed in the window that ends now."""
+        window = self._authors.get(author)
+        return window.count(now) if window is not None else 0
+
     def allow(self, author: str, now: float) -> str:
         """Count one message of `author`; the empty string, or the reason to drop it."""
         window = self._authors.get(author)

@@ -203,7 +203,7 @@ class Core:
     async def wait_for_budget(self, *, for_change: bool = False) -> None:
         """Wait until the next message may go; one about a change of ours has a share of its own."""
         while True:
-            wait = self.budget.wait(self.now(), 1 + len(self.registry.peers), for_change=for_change)
+            wait = self.budget.wait(self.now(), 1 + self.registry.speakers(), for_change=for_change)
             if wait <= 0:
                 return
             await trio.sleep(wait)

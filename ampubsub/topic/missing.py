@@ -19,8 +19,10 @@ class Question:
     since_s: float
     due_s: float
     """Not to be asked for before this."""
+    ours_s: float
+    """When it is our turn, whatever others do."""
     asked: int = 0
-    """How often it was asked for, by us or by others."""
+    """How often we asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,9 @@ class Questions:
         if question is not None:
             if not question.asked:
                 question.due_s = min(question.due_s, now + wait_s)
+                question.ours_s = min(question.ours_s, now + wait_s)
             return False
-        self._open[peer_id] = Question(now, now + wait_s)
+        self._open[peer_id] = Question(now, now + wait_s, now + wait_s)
         while len(self._open) > self._settings.events_remembered:
             self._open.popitem(last=False)
         return True
@@ -65,13 +68,21 @@ class Questions:
         return self._open.pop(peer_id, None) is not None
 
     def asked(self, peer_ids: Iterable[str], now: float) -> None:
-        """We or somebody else asked for these: wait for the answer, twice as long each time."""
+        """We asked for these: wait for the answer, twice as long each time."""
         for peer_id in peer_ids:
             question = self._open.get(peer_id)
             if question is not None:
                 wait = min(self._settings.ask_again_s * 2**question.asked, self._settings.ask_again_max_s)
-                question.due_s = max(question.due_s, now + wait)
+                question.due_s = question.ours_s = max(question.due_s, now + wait)
                 question.asked = min(question.asked + 1, 30)
+
+    def others_asked(self, peer_ids: Iterable[str], now: float) -> None:
+        """Somebody else asked for these: wait for the answer, but once only, or who asks all the time would silence us."""
+        wait = self._settings.ask_again_s
+        for peer_id in peer_ids:
+            question = self._open.get(peer_id)
+            if question is not None:
+                question.due_s = max(question.due_s, min(now, question.ours_s) + wait)
 
     def due(self, now: float, random: Random, at_most: int) -> list[str]:
         """A fair choice of the peers to ask for now: those asked for least, in random order."""

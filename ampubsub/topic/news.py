@@ -148,6 +148,8 @@ class News:
         peer = self.registry.peers.get(self.author)
         if peer is None:
             return
+        if self.sequence and any(m.sequence > self.sequence for m in peer.machines.values()):
+            return  # said in an earlier life, and late: what came after it is newer
         for index, gone in machines.items():
             machine = peer.machines.get(index)
             if machine is not None and gone.mtime and len(gone.mtime) == len(machine.clock):

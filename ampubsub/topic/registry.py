@@ -52,6 +52,10 @@ class Registry:
         """How many machines are known."""
         self.missing = Missing(settings)
         self._emit = emit
+        self._introduced: Counter[str] = Counter()
+        """How many peers each told us of that we never heard ourselves."""
+        self._full_until_s = float("-inf")
+        """No room for peers only heard of, as of a moment ago: one who invents thousands must not cost us a search each."""
 
     # -- looking
 
@@ -63,6 +67,12 @@ class Registry:
     def known_peers(self) -> list[RemotePeer]:
         """Peers that are there and whose machines we know."""
         return [p for p in self.peers.values() if p.known and p.status is not PeerStatus.GONE]
+
+    def speakers(self) -> int:
+        """How many peers say something themselves; those only heard of have no share in what may be said."""
+        return sum(
+            1 for p in self.peers.values() if p.heard_s is not None and p.status is not PeerStatus.GONE
+        )
 
     def sums(self, peer: RemotePeer) -> dict[int, int]:
         """Index to tick sum of a peer's machines, as gossip tells it."""
@@ -92,6 +102,8 @@ class Registry:
             self.drop(author, "after-bye")
             return None
         if newer:
+            if peer.heard_s is None:
+                self._speaks(peer)
             peer.sequence = max(peer.sequence, sequence)
             peer.heard_s = peer.mentioned_s = now
             self._set_status(peer, PeerStatus.JOINED, "", now)
@@ -160,7 +172,8 @@ class Registry:
         for index in list(peer.machines):
             self.remove(peer, index, "forgotten")
         self.missing.forget(peer.peer_id)
-        self.peers.pop(peer.peer_id, None)
+        if self.peers.pop(peer.peer_id, None) is not None and peer.heard_s is None:
+            self._speaks(peer)
 
     def rename(self, peer: RemotePeer, name: str) -> None:
         """A peer has a new name."""
@@ -253,23 +266,33 @@ class Registry:
     def _new_peer(self, peer_id: str, teller: str, status: PeerStatus, now: float) -> RemotePeer | None:
         if peer_id == self.self_id or not peer_id or len(peer_id) > self.settings.max_name_chars:
             return None
-        if len(self.peers) >= self.settings.max_peers and not self._make_room(spoke_itself=teller == peer_id):
+        if teller != peer_id and self._introduced[teller] >= self.settings.max_peers_per_teller:
+            return None
+        if len(self.peers) >= self.settings.max_peers and not self._make_room(teller == peer_id, now):
             return None
         if teller != peer_id:
-            told = sum(1 for p in self.peers.values() if p.introduced_by == teller and p.heard_s is None)
-            if told >= self.settings.max_peers_per_teller:
-                return None
+            self._introduced[teller] += 1
         peer = RemotePeer(peer_id, status, now, teller, name=self.names.get(peer_id, ""), mentioned_s=now)
         self.peers[peer_id] = peer
         self._emit(PeerChanged(peer_id, status, peer.name))
         return peer
 
-    def _make_room(self, spoke_itself: bool) -> bool:
+    def _speaks(self, peer: RemotePeer) -> None:
+        """Its teller is not accountable for it any longer."""
+        if peer.introduced_by != peer.peer_id:
+            self._introduced[peer.introduced_by] -= 1
+            if self._introduced[peer.introduced_by] <= 0:
+                del self._introduced[peer.introduced_by]
+
+    def _make_room(self, spoke_itself: bool, now: float) -> bool:
         """Forget the peer that matters least, if there is one that may go."""
+        if not spoke_itself and now < self._full_until_s:
+            return False
         gone = [p for p in self.peers.values() if p.status is PeerStatus.GONE]
         if not gone and spoke_itself:
             gone = [p for p in self.peers.values() if p.heard_s is None and not p.connected]
         if not gone:
+            self._full_until_s = now + 1.0
             return False
         peer = min(gone, key=lambda p: p.since_s)
         if peer.status is not PeerStatus.GONE:

@@ -27,9 +27,22 @@ def test_a_missing_peer_is_asked_for_ever_more_rarely() -> None:
 def test_a_question_of_somebody_else_counts_as_ours() -> None:
     questions = Questions(SETTINGS)
     questions.add("door", 0.0)
-    questions.asked(["door", "never heard of"], 0.0)
+    questions.others_asked(["door", "never heard of"], 0.0)
     assert questions.due(1.9, Random(1), 5) == []
     assert questions.due(2.0, Random(1), 5) == ["door"]
+
+
+def test_others_who_ask_all_the_time_cannot_keep_us_from_asking() -> None:
+    questions = Questions(SETTINGS)
+    questions.add("door", 0.0)
+    asked_at = []
+    for tenth in range(600):
+        now = tenth / 10
+        questions.others_asked(["door"], now)
+        if questions.due(now, Random(1), 5):
+            asked_at.append(now)
+            questions.asked(["door"], now)
+    assert asked_at == [2.0, 6.0, 12.0, 22.0, 40.0, 58.0]
 
 
 def test_those_asked_for_least_come_first() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ampubsub import wire
 from ampubsub.machine import Event, Time
+from ampubsub.topic.checks import same_shape
 from ampubsub.topic.core import Core
 from ampubsub.topic.news import News
 from ampubsub.topic.peers import RemotePeer
@@ -34,10 +36,11 @@ class MessageHandlers:
     def _process(self, received: MessageReceived, event: Event) -> None:
         core, author = self.core, received.author
         now = core.now()
-        core.budget.heard(now)
         if reason := core.intake.allow(author, now):
             core.registry.drop(author, reason)
             return
+        if core.intake.count(author, now) <= core.settings.budget_own:
+            core.budget.heard(now)  # what one says beyond its own budget must not silence the others
         if len(received.data) > core.settings.max_message_bytes:
             core.registry.drop(author, "oversize")
             return
@@ -81,10 +84,10 @@ class MessageHandlers:
             news = News(core.registry, author, sequence, core.now())
             self._hand_on_gossip(message.peer_gossips, peer, news, event)
         elif isinstance(message, wire.MsgReqInfo):
-            core.registry.missing.peers.asked(message.peer_ids or (), core.now())
+            core.registry.missing.peers.others_asked(message.peer_ids or (), core.now())
             core.add("MsgReqInfo", event=event, peer_id=author, message=message)
         elif isinstance(message, wire.MsgReqUpdates):
-            core.registry.missing.late.asked(message.peer_ids or (), core.now())
+            core.registry.missing.late.others_asked(message.peer_ids or (), core.now())
             core.add("MsgReqUpdates", event=event, peer_id=author, message=message)
         elif isinstance(message, wire.MsgBye):
             news = News(core.registry, author, sequence, core.now())
@@ -113,16 +116,27 @@ class MessageHandlers:
         """Somebody gave answers that we owe: they are not given again."""
         core, now = self.core, self.core.now()
         for peer_id, machines in (message.peer_info or {}).items():
-            if peer_id == core.peer_id and not self._tells_us_all(machines or {}):
+            if peer_id not in core.info_due:
+                continue
+            if peer_id != author and not self._tells_all(peer_id, machines or {}):
                 continue
             for asker in core.info_due.answered(peer_id):
                 core.told.told(asker, peer_id, now)
 
-    def _tells_us_all(self, machines: Mapping[int, wire.Info | None]) -> bool:
-        """Does somebody else's description of ourselves say all that we would say?"""
+    def _tells_all(self, peer_id: str, machines: Mapping[int, wire.Info | None]) -> bool:
+        """Does somebody else's description of a peer, or of us, say all that we would say, and nothing false?"""
+        core = self.core
+        if peer_id == core.peer_id:
+            ours = {index: core.exposures.info(machine) for index, machine in core.exposures.machines.items()}
+        else:
+            peer = core.registry.peers.get(peer_id)
+            known = peer.machines if peer is not None else {}
+            ours = {index: replace(machine.info, mtime=machine.clock) for index, machine in known.items()}
         return all(
-            (info := machines.get(index)) is not None and Time(info.mtime or ()).sum() >= total
-            for index, total in self.core.exposures.sums().items()
+            (told := machines.get(index)) is not None
+            and same_shape(told, info)
+            and Time(told.mtime or ()).sum() >= Time(info.mtime or ()).sum()
+            for index, info in ours.items()
         )
 
     def MsgReceivedEnter(self, event: Event) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -23,6 +23,8 @@ class Question:
     """When it is our turn, whatever others do."""
     asked: int = 0
     """How often we asked for it."""
+    confirm: bool = False
+    """Others told us already; only the owner's own word is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,16 @@ class Questions:
             self._open.popitem(last=False)
         return True
 
+    def confirm(self, peer_id: str, now: float, wait_s: float) -> None:
+        """Others told us what we asked for: its owner is asked after a while, however often others tell it again."""
+        question = self._open.get(peer_id)
+        if question is None:
+            self.add(peer_id, now, wait_s)
+            question = self._open[peer_id]
+        elif not question.confirm:
+            question.due_s = question.ours_s = now + wait_s
+        question.confirm = True
+
     def settle(self, peer_id: str) -> bool:
         """The answer came. Says whether there was a question."""
         return self._open.pop(peer_id, None) is not None
@@ -84,12 +96,30 @@ class Questions:
             if question is not None:
                 question.due_s = max(question.due_s, min(now, question.ours_s) + wait)
 
-    def due(self, now: float, random: Random, at_most: int) -> list[str]:
-        """A fair choice of the peers to ask for now: those asked for least, in random order."""
+    def due(
+        self, now: float, random: Random, at_most: int, teller: Callable[[str], str] = lambda peer_id: peer_id
+    ) -> list[str]:
+        """A fair choice of the peers to ask for now: those asked for least, and as many of each teller.
+
+        Those that only need their owner's word are few at a time, so that the owners answer and not who knows them all.
+        """
         ready = [peer_id for peer_id, question in self._open.items() if question.due_s <= now]
         random.shuffle(ready)
         ready.sort(key=lambda peer_id: self._open[peer_id].asked)
-        return ready[:at_most]
+        told: Counter[str] = Counter()
+        turns: dict[str, int] = {}
+        for peer_id in ready:
+            told[teller(peer_id)] += 1
+            turns[peer_id] = told[teller(peer_id)]
+        ready.sort(key=turns.__getitem__)
+        known = [peer_id for peer_id in ready if self._open[peer_id].confirm]
+        unknown = [peer_id for peer_id in ready if not self._open[peer_id].confirm]
+        prefer_known = len(known) < len(
+            unknown
+        )  # mostly the fewer first, so that neither kind can drown the other
+        if known and (not unknown or prefer_known is (random.random() < 0.75)):
+            return known[: min(at_most, self._settings.relay_many - 1)]
+        return unknown[:at_most]
 
     def next_due(self) -> float | None:
         """When the earliest question is due; None when nothing is asked."""

@@ -45,8 +45,10 @@ class News:
         if first_hand or not peer.known:
             new |= not peer.known
             peer.known = True
-        if first_hand or not peer.first_hand:
+        if first_hand:
             registry.missing.found(peer_id)
+        elif not peer.first_hand or peer_id in registry.missing.peers:
+            registry.missing.peers.confirm(peer_id, self.now, registry.settings.promote_after_s)
         if first_hand:
             self._tell_name(peer, machines)
         return new
@@ -138,9 +140,14 @@ class News:
             return False
         if not machine.is_behind:
             machine.claimed_s = self.now
-        if total > machine.claimed_sum:
-            machine.claimed_sum, machine.claimed_by = total, self.author
-        registry.missing.updates(machine.key[0], self.now)
+            machine.claims.clear()
+        if len(machine.claims) < registry.settings.max_machines_per_peer:
+            machine.claims[self.author] = total
+        machine.claimed_sum = max(machine.claimed_sum, total)
+        grace = (
+            registry.settings.behind_grace_s
+        )  # the news may be on its way; what the owner says after it decides
+        registry.missing.updates(machine.key[0], self.now, wait_s=grace)
         return True
 
     def bye(self, machines: Mapping[int, ByeMachine]) -> None:
@@ -171,7 +178,10 @@ class News:
             known = peer.machines.get(index)
             if info is None:
                 continue
-            if known is None or (first_hand and (not known.first_hand or not same_shape(known.info, info))):
+            if known is None or (
+                first_hand
+                and (not known.described or not known.first_hand or not same_shape(known.info, info))
+            ):
                 return True
             ticks = Time(info.mtime or ())
             if first_hand and (ticks != known.clock or not same_labels(known.info, info)):
@@ -212,10 +222,14 @@ class News:
             return self._expose(peer, index, info)
         first_hand = self.author == peer.peer_id
         if not same_shape(known.info, info):
-            if not first_hand or not self._is_newer(known):
+            if not first_hand or (known.described and not self._is_newer(known)):
                 return False
+            known.described = True
             self.registry.replace(known, self.sequence, info, self.now, "it has another schema now")
             return True
+        if first_hand and not known.described:
+            known.described = True
+            self.registry.judge(known, "")
         if first_hand or not known.first_hand:
             moved = self.clock(known, info.mtime or ())
             if not first_hand or not self.sequence or self.sequence >= known.sequence:
@@ -245,13 +259,12 @@ class News:
             sequence=self.sequence if first_hand else 0,
             moved_s=self.now,
             news_s=self.now,
+            described=first_hand,
         )
         registry.add_machine(peer, machine)
         early = registry.missing.take_early(machine.key)
         if early is not None:
             News(registry, early.teller, early.sequence, self.now).clock(machine, early.clock)
-        if not machine.first_hand:
-            registry.missing.updates(peer.peer_id, self.now, wait_s=registry.settings.promote_after_s)
         return True
 
     def _absent(self, peer: RemotePeer, index: int) -> None:
@@ -277,9 +290,13 @@ class News:
             info = replace(machine.info, mtime=clock)
             registry.replace(machine, self.sequence, info, self.now, "it restarted: its clock is lower")
             return True
-        if machine.is_behind and clock.sum() < machine.claimed_sum and self.now > machine.claimed_s + 1:
+        if (
+            machine.is_behind
+            and clock.sum() < machine.claimed_sum
+            and self.now > machine.claimed_s + registry.settings.behind_grace_s
+        ):
             if len(machine.refuted) < registry.settings.max_machines_per_peer:
-                machine.refuted.add(machine.claimed_by)
+                machine.refuted.update(who for who, total in machine.claims.items() if total > clock.sum())
             machine.claimed_sum = 0
         moved = clock != machine.clock
         owner, sequence = machine.key[0], max(self.sequence, machine.sequence)

@@ -33,13 +33,16 @@ class RemoteMachine:
     """When the clock was set last."""
     news_s: float
     """When it was set or confirmed last."""
+    described: bool = False
+    """Its owner described it; otherwise its states may be somebody's invention."""
     claimed_sum: int = 0
     """The largest sum that others claim for it; more than ours means that updates are missing."""
     claimed_s: float = 0.0
     """When that was claimed first."""
     late: bool = False
     """It has been behind for longer than `TopicSettings.behind_grace_s`."""
-    claimed_by: str = ""
+    claims: dict[str, int] = field(default_factory=dict)
+    """Who claims a later clock, and which sum; bounded."""
     refuted: set[str] = field(default_factory=set)
     """Peers whose claim the owner did not confirm; they are not believed again for this machine."""
 

@@ -74,6 +74,11 @@ class Registry:
             1 for p in self.peers.values() if p.heard_s is not None and p.status is not PeerStatus.GONE
         )
 
+    def teller(self, peer_id: str) -> str:
+        """Who is accountable for our knowing of a peer: itself once it spoke."""
+        peer = self.peers.get(peer_id)
+        return peer_id if peer is None or peer.heard_s is not None else peer.introduced_by
+
     def sums(self, peer: RemotePeer) -> dict[int, int]:
         """Index to tick sum of a peer's machines, as gossip tells it."""
         return {index: machine.sum for index, machine in peer.machines.items()}
@@ -268,7 +273,7 @@ class Registry:
             return None
         if teller != peer_id and self._introduced[teller] >= self.settings.max_peers_per_teller:
             return None
-        if len(self.peers) >= self.settings.max_peers and not self._make_room(teller == peer_id, now):
+        if len(self.peers) >= self.settings.max_peers and not self._make_room(teller, peer_id, now):
             return None
         if teller != peer_id:
             self._introduced[teller] += 1
@@ -284,13 +289,19 @@ class Registry:
             if self._introduced[peer.introduced_by] <= 0:
                 del self._introduced[peer.introduced_by]
 
-    def _make_room(self, spoke_itself: bool, now: float) -> bool:
-        """Forget the peer that matters least, if there is one that may go."""
-        if not spoke_itself and now < self._full_until_s:
+    def _make_room(self, teller: str, peer_id: str, now: float) -> bool:
+        """Forget the peer that matters least, if there is one that may go: whoever told of most gives way to others."""
+        spoke_itself = teller == peer_id
+        greediest, most = self._introduced.most_common(1)[0] if self._introduced else ("", 0)
+        is_modest = 2 * (self._introduced[teller] + 1) < most
+        if not spoke_itself and not is_modest and now < self._full_until_s:
             return False
         gone = [p for p in self.peers.values() if p.status is PeerStatus.GONE]
         if not gone and spoke_itself:
             gone = [p for p in self.peers.values() if p.heard_s is None and not p.connected]
+        if not gone and is_modest:
+            told = (p for p in self.peers.values() if p.introduced_by == greediest)
+            gone = [p for p in told if p.heard_s is None and not p.connected]
         if not gone:
             self._full_until_s = now + 1.0
             return False
@@ -304,7 +315,7 @@ class Registry:
         peer = self.peers[machine.key[0]]
         if peer.status in (PeerStatus.STALE, PeerStatus.GONE) or machine.late:
             return Source.STALE
-        return Source.FIRST_HAND if machine.first_hand else Source.HEARSAY
+        return Source.FIRST_HAND if machine.first_hand and machine.described else Source.HEARSAY
 
     def _set_status(self, peer: RemotePeer, status: PeerStatus, reason: str, now: float) -> None:
         if peer.status is status:

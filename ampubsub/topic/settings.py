@@ -57,6 +57,8 @@ class TopicSettings:
     """The longest wait between two questions for the same peer."""
     ask_at_most: int = 64
     """Peers in one question (Go: 5)."""
+    ask_pause_s: float = 0.5
+    """The least time between two questions of ours, so that who invents thousands of peers does not eat our budget."""
     join_grace_s: float = 3.0
     """A peer that joined and said nothing is asked for after this: a Go peer says hello within 3."""
     relay_delay_s: float = 0.6

@@ -11,6 +11,7 @@ import trio
 
 from ampubsub import State, Topic, wire
 from ampubsub.machine import Time
+from ampubsub.transport.interface import MessageReceived, Transport
 
 pytestmark = pytest.mark.trio
 
@@ -42,9 +43,9 @@ ATTACKS: list[Attack] = [ask_for_all, forge_all, invent, claim_later_clocks]
 async def test_a_newcomer_learns_all_within_10_s_and_changes_are_known_within_2(
     village, autojump_clock, attack: Attack
 ) -> None:
-    def true(topic: Topic, ids: set[str]) -> bool:
-        sure = [m for m in topic.network_machines if m.source == "first-hand" and "Power" in m.schema]
-        return ids <= {machine.remote_id for machine in sure}
+    def true(topic: Topic, ids: set[str], *sources: str) -> bool:
+        honest = [m for m in topic.network_machines if "Power" in m.schema]
+        return ids <= {m.remote_id for m in honest if not sources or m.source in sources}
 
     def told(machine_id: str, tick: int, topic: Topic) -> bool:
         return any(m.remote_id == machine_id and m.tick("Blink") == tick for m in topic.network_machines)
@@ -74,6 +75,7 @@ async def test_a_newcomer_learns_all_within_10_s_and_changes_are_known_within_2(
         async with village.topic("new", village.lamp("new"), to=root.addresses) as new:
             await village.until(lambda: true(new, {"hall", *names}), within=10)
             await village.until(lambda: all(true(topic, {"new"}) for topic in honest), within=10)
+            await village.until(lambda: true(new, {"hall", *names}, "first-hand"), within=20)
             for topic in (*honest, new):
                 (machine,) = topic.exposed.values()
                 machine.add("Blink")
@@ -84,3 +86,34 @@ async def test_a_newcomer_learns_all_within_10_s_and_changes_are_known_within_2(
             for topic in (*honest, new):
                 assert topic.machine.not_("Exception"), topic.machine.err
         nursery.cancel_scope.cancel()
+
+
+async def test_a_schema_that_somebody_invented_is_never_called_first_hand_and_the_owner_corrects_it(
+    village, autojump_clock
+) -> None:
+    far = village.topic("far", village.lamp("far"))
+    async with village.topic("root") as root, far:
+        await root.machine.when("Joined")
+        names = ("Exception", "Lie1", "Lie2", "Lie3")
+        lie = wire.Info("far", dict.fromkeys(names, State()), names, Time((0, 0, 0, 0)), None, "")
+        transport = village.network.transport("villain")
+        async with transport.opened(["/memory/villain"]):
+            await transport.connect(root.addresses[0])
+            await transport.join("home")
+            forged = wire.MsgInfo(peer_info={far.peer_id: {0: lie}}, peer_gossips={})
+            await transport.publish("home", wire.encode(forged))
+            await village.until(lambda: len(root.network_machines) == 1)
+            seen = set()
+            root.watch(lambda _: seen.update((m.source, "Lie1" in m.schema) for m in root.network_machines))
+            clock = wire.MsgUpdates(peer_clocks={far.peer_id: {0: Time((0, 1, 0, 0))}})
+            root._core.inbox.append(MessageReceived("home", far.peer_id, wire.encode(clock), "", 0))
+            root._core.inbox_filled.set()
+            await village.until(lambda: root.network_machines[0].is_("Lie1"))
+            await transport_of(far).connect(root.addresses[0])
+            await village.until(lambda: "Power" in root.network_machines[0].schema)
+            assert root.network_machines[0].source == "first-hand"
+            assert ("first-hand", True) not in seen
+
+
+def transport_of(topic: Topic) -> Transport:
+    return topic.host.transport

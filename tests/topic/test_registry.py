@@ -69,11 +69,25 @@ def test_what_another_says_is_hearsay_until_the_owner_says_it() -> None:
     ground = Ground()
     ground.says("gossip").info("owner", {0: door(0, 1, 0)})
     assert ground.door().source is Source.HEARSAY
-    assert "owner" in ground.registry.missing.late, "the owner will be asked to confirm"
+    assert "owner" in ground.registry.missing.peers, "the owner will be asked to confirm"
     assert ground.says("gossip").clock(ground.door(), (0, 3, 0)), "newer hearsay moves hearsay"
     ground.says("owner").clock(ground.door(), (0, 3, 0))
+    assert ground.door().source is Source.HEARSAY, (
+        "the clock is true; its states may still be somebody's invention"
+    )
+    ground.says("owner").info("owner", {0: door(0, 3, 0)})
     assert ground.door().source is Source.FIRST_HAND
-    assert "owner" not in ground.registry.missing.late
+    assert "owner" not in ground.registry.missing.peers
+
+
+def test_others_who_tell_it_again_and_again_do_not_keep_us_from_asking_the_owner() -> None:
+    ground = Ground()
+    for _ in range(10):
+        ground.says("gossip").info("owner", {0: door(0, 1, 0)})
+        ground.now += 1
+    missing, wait = ground.registry.missing, ground.registry.settings.promote_after_s
+    missing.peers.settle("gossip")
+    assert missing.peers.next_due() == ground.now - 10 + wait
 
 
 def test_hearsay_never_wins_over_the_owner_but_marks_the_clock_as_behind() -> None:
@@ -161,7 +175,7 @@ def test_a_clock_that_comes_before_its_machine_waits_for_it() -> None:
     assert "owner" in ground.registry.missing.peers
     ground.says("friend").info("owner", {0: door(0, 1, 0)})
     assert ground.door().clock == (0, 4, 1)
-    assert ground.door().source is Source.FIRST_HAND
+    assert ground.door().first_hand
 
 
 def test_clocks_of_the_wrong_length_are_dropped_and_counted() -> None:

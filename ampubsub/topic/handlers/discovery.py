@@ -109,10 +109,11 @@ class DiscoveryHandlers:
                 while (sooner := self._soon()) is not None and sooner >= due:
                     await core.due_changed.wait()
             await core.wait_for_budget()
-            peer_ids = questions.due(core.now(), core.random, settings.ask_at_most)
+            peer_ids = questions.due(core.now(), core.random, settings.ask_at_most, core.registry.teller)
             if peer_ids:
                 questions.asked(peer_ids, core.now())
                 core.send("reqinfo", wire.encode(wire.MsgReqInfo(peer_ids=tuple(peer_ids))))
+                await trio.sleep(settings.ask_pause_s)
         core.machine.remove("ReqMissingPeers")
 
     def _soon(self) -> float | None:

@@ -120,8 +120,11 @@ class MessageHandlers:
                 continue
             if peer_id != author and not self._tells_all(peer_id, machines or {}):
                 continue
+            if peer_id == core.peer_id and core.newcomers:
+                continue  # a newcomer is greeted with our own word
             for asker in core.info_due.answered(peer_id):
-                core.told.told(asker, peer_id, now)
+                if peer_id != core.peer_id:  # who was told of us by others may still want our own word
+                    core.told.told(asker, peer_id, now)
 
     def _tells_all(self, peer_id: str, machines: Mapping[int, wire.Info | None]) -> bool:
         """Does somebody else's description of a peer, or of us, say all that we would say, and nothing false?"""

@@ -91,10 +91,11 @@ class SyncHandlers:
                 while (sooner := self._clocks_soon()) is not None and sooner >= due:
                     await core.due_changed.wait()
             await core.wait_for_budget()
-            peer_ids = questions.due(core.now(), core.random, settings.ask_at_most)
+            peer_ids = questions.due(core.now(), core.random, settings.ask_at_most, core.registry.teller)
             if peer_ids:
                 questions.asked(peer_ids, core.now())
                 core.send("requpdates", wire.encode(wire.MsgReqUpdates(peer_ids=tuple(peer_ids))))
+                await trio.sleep(settings.ask_pause_s)
         core.machine.remove("ReqMissingUpdates")
 
     def _clocks_soon(self) -> float | None:

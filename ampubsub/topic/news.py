@@ -19,11 +19,15 @@ _MAX_INDEX = (1 << 31) - 1
 class News:
     """One message of one author, told to the registry part by part."""
 
-    def __init__(self, registry: Registry, author: str, sequence: int, now: float) -> None:
+    def __init__(
+        self, registry: Registry, author: str, sequence: int, now: float, *, whole: bool = False
+    ) -> None:
         self.registry = registry
         self.author = author
         self.sequence = sequence
         self.now = now
+        self.whole = whole
+        """What the author describes of itself is all that it exposes: not one part of several."""
 
     def info(self, peer_id: str, machines: Mapping[int, Info | None]) -> bool:
         """The author describes a peer's machines. Says whether anything in it was new."""
@@ -42,6 +46,9 @@ class News:
                 registry.drop(self.author, reason)
             else:
                 new |= self._describe(peer, index, info)
+        if first_hand and self.whole:
+            for index in [index for index in peer.machines if index not in machines]:
+                self._absent(peer, index)
         if first_hand or not peer.known:
             new |= not peer.known
             peer.known = True
@@ -174,6 +181,8 @@ class News:
         if peer is None or not peer.known or peer_id in self.registry.missing.peers:
             return True
         first_hand = self.author == peer_id
+        if first_hand and self.whole and any(index not in machines for index in peer.machines):
+            return True
         for index, info in machines.items():
             known = peer.machines.get(index)
             if info is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
@@ -143,3 +145,31 @@ async def test_everything_said_can_be_read_by_a_go_peer(village, autojump_clock,
         if isinstance(message, wire.MsgUpdates):
             assert all(len(t) == 4 for clocks in message.peer_clocks.values() for t in clocks.values())
     assert {type(m).__name__ for m in messages} >= {"MsgInfo", "MsgBye", "MsgGossip"}
+
+
+async def test_in_ten_quiet_minutes_participants_only_gossip_observers_and_silent_peers_say_nothing(
+    village, autojump_clock
+) -> None:
+    async with AsyncExitStack() as stack:
+        root = await stack.enter_async_context(village.topic("root", village.lamp("hall")))
+        await root.machine.when("Joined")
+        peers = {}
+        for name, exposed, settings in (
+            ("participant", [village.lamp("one")], TopicSettings()),
+            ("other", [village.lamp("two")], TopicSettings()),
+            ("observer", [], TopicSettings()),
+            ("silent", [village.lamp("hidden")], TopicSettings(silent=True)),
+        ):
+            topic = village.topic(name, *exposed, to=root.addresses, settings=settings)
+            peers[name] = await stack.enter_async_context(topic)
+        await trio.sleep(60)
+        before = {name: Counter(said(topic)) for name, topic in peers.items()}
+        asked = Counter(said(root))["reqinfo"]
+        await trio.sleep(600)
+        spoken = {name: dict(Counter(said(topic)) - before[name]) for name, topic in peers.items()}
+        assert set(spoken["participant"]) == set(spoken["other"]) == {"gossip"}
+        assert spoken["participant"]["gossip"] <= 61
+        assert spoken["observer"] == {}
+        assert said(peers["silent"]) == {}
+        assert Counter(said(root))["reqinfo"] - asked <= 8, "the silent peer is asked for ever more rarely"
+        assert {len(topic.network_machines) for topic in (peers["observer"], peers["silent"])} == {3}

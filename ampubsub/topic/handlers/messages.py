@@ -67,7 +67,8 @@ class MessageHandlers:
         core, author = self.core, peer.peer_id
         if isinstance(message, wire.MsgInfo):
             self._others_told(message, author)
-            news = News(core.registry, author, sequence, core.now())
+            whole = author not in (message.peer_gossips or {})  # parts bring the author's sums along
+            news = News(core.registry, author, sequence, core.now(), whole=whole)
             core.add(
                 "MsgInfo",
                 event=event,

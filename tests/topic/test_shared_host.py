@@ -8,6 +8,7 @@ import trio.testing
 
 from ampubsub import Host, Machine
 from ampubsub.topic import StartError, TopicError
+from ampubsub.transport.interface import TransportError
 
 pytestmark = pytest.mark.trio
 
@@ -111,3 +112,40 @@ async def test_a_parent_machine_that_goes_first_does_no_harm(village, autojump_c
         async with village.topic("b", to=a.addresses) as b:
             await village.until(lambda: knows(b, "kitchen"))
     assert not parent.tracers.new_submachine
+
+
+async def test_a_host_that_ends_by_itself_stops_its_topic_with_an_error_and_can_be_started_again(
+    village, autojump_clock, knows
+) -> None:
+    transport = village.network.transport("a")
+    async with village.topic("root") as root:
+        await root.machine.when("Joined")
+        async with village.topic("a", village.lamp("kitchen"), to=root.addresses, transport=transport) as a:
+            await village.until(lambda: knows(root, "kitchen"))
+            village.network.crash(transport)
+            await a.machine.when_err()
+            assert "the host ended by itself" in str(a.machine.err)
+            assert a.machine.not_("Start", "Joined", "Connected")
+            await a.join()
+            a.exposed[0].add("Power")
+            await village.until(lambda: any(m.is_("Power") for m in root.network_machines))
+
+
+async def test_a_topic_that_could_not_be_joined_says_why_and_joins_at_the_next_try(
+    village, autojump_clock, monkeypatch
+) -> None:
+    transport = village.network.transport("a")
+
+    async def refuse(topic: str) -> None:
+        await trio.lowlevel.checkpoint()
+        raise TransportError("no way in")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(transport, "join", refuse)
+        async with village.topic("a", transport=transport) as a:
+            await a.machine.when_err()
+            with pytest.raises(StartError, match="no way in"):
+                await a.join()
+            patched.undo()
+            await a.join()
+            assert a.machine.is_("Joined")

@@ -52,6 +52,7 @@ class LifeHandlers:
                 )
             async with core.host.opened(core.listen):
                 await self._live(event, rejoin)
+            raise StartError(f"topic {core.name}: the host ended by itself; start again")
         except TransportError as error:
             self._cannot_start(StartError(f"the host could not be opened: {error}"))
         except StartError as error:

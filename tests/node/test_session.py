@@ -275,7 +275,7 @@ async def test_connecting_and_disconnecting_by_hand(bench, lamp, autojump_clock)
 async def test_names_of_others_are_harmless_and_commands_still_find_the_real_ones(
     bench, autojump_clock
 ) -> None:
-    names = ["\x1b[2JOn", "a\u202eb", "N" * 300, "N" * 299 + "M"]
+    names = ["\x1b[2JOn", "a\u202eb", "N" * 256, "N" * 255 + "M"]
     names.append("Exception")
     nasty = Machine({name: State() for name in names}, id="ev\x07il\n", states=names, tags=["\x9b31m"])
     async with bench.joined(topic="ho\x1bme", expose=(nasty,)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
+from statistics import median
 from typing import Any
 
 import trio
@@ -25,6 +26,7 @@ from ampubsub.topic.metrics import Metrics
 from ampubsub.topic.peers import Key
 from ampubsub.topic.registry import Registry
 from ampubsub.topic.settings import TopicSettings
+from ampubsub.transport.backoff import Backoff
 from ampubsub.transport.interface import MessageReceived
 from ampubsub.wire import Limits
 
@@ -92,6 +94,10 @@ class Core:
         self.outbox_sent = trio.Event()
         self.messages_out: Counter[str] = Counter()
         self.connections_changed = trio.Event()
+        self.redialling = Backoff(settings.redial_first_s, settings.redial_max_s, settings.redial_settled_s)
+        """Waits before we dial again when no connection is left."""
+        self._round_trip = (float("-inf"), 0.0)
+        """When the round trip was measured, and what it was."""
         self.closed = trio.Event()
         """The host is closed, as far as we opened it."""
         self.closed.set()
@@ -142,7 +148,24 @@ class Core:
     def spread(self) -> float:
         """How long answers that several peers could give are spread over."""
         settings = self.settings
-        return min(settings.spread_max_s, settings.spread_per_peer_s * max(1, len(self.registry.peers)))
+        share = max(settings.spread_per_peer_s, settings.spread_round_trips * self.round_trip())
+        return min(settings.spread_max_s, share * max(1, len(self.registry.peers)))
+
+    def pace(self) -> float:
+        """By how much to stretch waits for others on a slow network."""
+        settings = self.settings
+        return min(max(1.0, self.round_trip() / settings.usual_round_trip_s), settings.pace_max)
+
+    def round_trip(self) -> float:
+        """The median round trip to the peers connected to us, in seconds; measured once a second, 0 when unknown."""
+        measured_s, round_trip = self._round_trip
+        if self.now() - measured_s >= 1.0:
+            transport = self.host.transport
+            details = map(transport.detail, transport.connected_peers()) if self.host.is_open else ()
+            trips = [detail.round_trip_s for detail in details if detail and detail.round_trip_s is not None]
+            round_trip = median(trips) if trips else 0.0
+            self._round_trip = (self.now(), round_trip)
+        return round_trip
 
     # -- mutations
 

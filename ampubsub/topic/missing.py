@@ -79,18 +79,19 @@ class Questions:
         """The answer came. Says whether there was a question."""
         return self._open.pop(peer_id, None) is not None
 
-    def asked(self, peer_ids: Iterable[str], now: float) -> None:
+    def asked(self, peer_ids: Iterable[str], now: float, pace: float = 1.0) -> None:
         """We asked for these: wait for the answer, twice as long each time."""
         for peer_id in peer_ids:
             question = self._open.get(peer_id)
             if question is not None:
-                wait = min(self._settings.ask_again_s * 2**question.asked, self._settings.ask_again_max_s)
+                wait = self._settings.ask_again_s * (2**question.asked + pace - 1)
+                wait = min(wait, self._settings.ask_again_max_s)
                 question.due_s = question.ours_s = max(question.due_s, now + wait)
                 question.asked = min(question.asked + 1, 30)
 
-    def others_asked(self, peer_ids: Iterable[str], now: float) -> None:
+    def others_asked(self, peer_ids: Iterable[str], now: float, pace: float = 1.0) -> None:
         """Somebody else asked for these: wait for the answer, but once only, or who asks all the time would silence us."""
-        wait = self._settings.ask_again_s
+        wait = pace * self._settings.ask_again_s
         for peer_id in peer_ids:
             question = self._open.get(peer_id)
             if question is not None:

@@ -31,6 +31,8 @@ class TopicSettings:
     """Wait before trying the addresses again when none could be reached (Go: never tries again)."""
     redial_max_s: float = 30.0
     """The wait doubles up to this."""
+    redial_settled_s: float = 15.0
+    """When all connections are lost sooner than this, we wait before dialling, ever longer."""
     handler_timeout_s: float = 1.0
     """A handler of the topic machine may run this long (Go: 0.1, and queued handlers count in)."""
 
@@ -47,6 +49,12 @@ class TopicSettings:
     """A peer that joined is greeted after this, plus a random part of `spread_per_peer_s` × known peers."""
     spread_per_peer_s: float = 0.03
     """Answers that several peers could give are spread over this × known peers (Go: 0 to 5)."""
+    spread_round_trips: float = 0.25
+    """... and over at least this many round trips × known peers, so that most hear who answered first."""
+    usual_round_trip_s: float = 0.25
+    """With a longer round trip, waits for others' answers are longer in proportion."""
+    pace_max: float = 6.0
+    """The most by which such waits are stretched."""
     spread_max_s: float = 5.0
     """The longest spread, however many peers there are."""
     ask_delay_s: float = 0.1
@@ -71,7 +79,7 @@ class TopicSettings:
     """Asked for together with many others, we leave the answer to one who knows them all for this long."""
     named_s: float = 15.0
     """Whoever named peers in gossip answers for them first, for this long."""
-    told_again_s: float = 15.0
+    told_again_s: float = 4.0
     """Who asks again for what it was told waits this long for the answer, then twice as long each time. Go peers that
     cannot read what they are told (asyncmachine-go v0.15 to v0.19) ask every 25 to 35."""
     told_again_max_s: float = 600.0

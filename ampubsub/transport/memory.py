@@ -19,6 +19,7 @@ from itertools import count
 
 import trio
 
+from ampubsub.transport.backoff import Backoff
 from ampubsub.transport.interface import (
     AddressError,
     DialError,
@@ -54,6 +55,8 @@ class Faults:
     dial_timeout_s: float = 5.0
     redial_s: tuple[float, float] = (1.0, 30.0)
     """First and longest pause before a lost known peer is dialled again."""
+    redial_settled_s: float = 15.0
+    """A link that lasted shorter than this does not restart the pauses."""
     message_bytes: int = 1_000_000
     event_queue: int = 4096
     """Events that may wait for a host's reader; more are dropped and counted."""
@@ -144,6 +147,8 @@ class MemoryTransport(Transport):
         self.topics: set[str] = set()
         self._peer_id = peer_id
         self._known: dict[str, str] = {}
+        self._backoffs: dict[str, Backoff] = {}
+        self._redialled: set[str] = set()
         self._dropped: Counter[str] = Counter()
         self._open = False
         self._pending: list[tuple[float, int, TransportEvent]] = []
@@ -360,7 +365,8 @@ class MemoryTransport(Transport):
                 one.push(PeerSubscribed(topic, two._peer_id), self.network.delay(), two._peer_id)
 
     def _unlink(self, peer: str, reason: str, delay_s: float = 0.0) -> None:
-        if self.links.pop(peer, None) is None or not self._open:
+        since = self.links.pop(peer, None)
+        if since is None or not self._open:
             return
         other = self.network.hosts.get(peer)
         topics = sorted(self.topics & other.topics) if other is not None else sorted(self.topics)
@@ -368,18 +374,24 @@ class MemoryTransport(Transport):
             self.push(PeerUnsubscribed(topic, peer), delay_s, peer)
         self.push(PeerDisconnected(peer, reason), delay_s, peer)
         if peer in self._known and self._nursery is not None:
-            self._nursery.start_soon(self._redial, peer)
+            self._nursery.start_soon(self._redial, peer, trio.current_time() - since)
 
-    async def _redial(self, peer: str) -> None:
-        first, longest = self.network.faults.redial_s
-        pause = first
-        while peer in self._known and peer not in self.links:
-            await trio.sleep(pause * (0.5 + self.network.random.random()))
-            pause = min(pause * 2, longest)
-            try:
-                await self.connect(self._known[peer])
-            except (TransportError, KeyError):
-                continue
+    async def _redial(self, peer: str, lasted_s: float) -> None:
+        faults = self.network.faults
+        backoff = self._backoffs.setdefault(peer, Backoff(*faults.redial_s, faults.redial_settled_s))
+        backoff.lost(lasted_s)
+        if peer in self._redialled:
+            return
+        self._redialled.add(peer)
+        try:
+            while peer in self._known and peer not in self.links:
+                await trio.sleep(backoff.next() * (0.5 + self.network.random.random()))
+                try:
+                    await self.connect(self._known[peer])
+                except (TransportError, KeyError):
+                    continue
+        finally:
+            self._redialled.discard(peer)
 
     def _leave_network(self, reason: str, *, at_once: bool) -> None:
         if not self._open:

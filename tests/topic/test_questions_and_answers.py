@@ -45,6 +45,16 @@ def test_others_who_ask_all_the_time_cannot_keep_us_from_asking() -> None:
     assert asked_at == [2.0, 6.0, 12.0, 22.0, 40.0, 58.0]
 
 
+def test_on_a_slow_network_an_answer_is_waited_for_longer() -> None:
+    quick, slow = Questions(SETTINGS), Questions(SETTINGS)
+    for questions, pace in ((quick, 1.0), (slow, 4.0)):
+        questions.add("door", 0.0)
+        questions.asked(["door"], 0.0, pace)
+    assert quick.due(2.0, Random(1), 5) == ["door"]
+    assert slow.due(7.9, Random(1), 5) == []
+    assert slow.due(8.0, Random(1), 5) == ["door"]
+
+
 def test_those_asked_for_least_come_first() -> None:
     questions = Questions(SETTINGS)
     for peer in "abcd":

@@ -104,14 +104,14 @@ class DiscoveryHandlers:
         core, settings = self.core, self.core.settings
         questions = core.registry.missing.peers
         while (due := self._soon()) is not None:
-            wait = max(0.0, due - core.now()) + core.random.uniform(1, 2) * settings.ask_delay_s
+            wait = max(0.0, due - core.now()) + core.random.uniform(1, 2) * settings.ask_delay_s * core.pace()
             with trio.move_on_after(wait):
                 while (sooner := self._soon()) is not None and sooner >= due:
                     await core.due_changed.wait()
             await core.wait_for_budget()
             peer_ids = questions.due(core.now(), core.random, settings.ask_at_most, core.registry.teller)
             if peer_ids:
-                questions.asked(peer_ids, core.now())
+                questions.asked(peer_ids, core.now(), core.pace())
                 core.send("reqinfo", wire.encode(wire.MsgReqInfo(peer_ids=tuple(peer_ids))))
                 await trio.sleep(settings.ask_pause_s)
         core.machine.remove("ReqMissingPeers")
@@ -154,13 +154,13 @@ class DiscoveryHandlers:
             if not may_answer:
                 continue
             if peer_id == core.peer_id:
-                delay = settings.owner_patience_s if many else 0.0
+                delay = core.pace() * settings.owner_patience_s if many else 0.0
                 delay += core.random.uniform(0, spread)
                 delay = max(delay, core.last_info_s + settings.answer_interval_s - now)
             elif many and 2 * named >= len(asked):
                 delay = core.random.uniform(0.5, 1) * settings.greet_delay_s
             else:
-                delay = 2 * settings.relay_delay_s + core.random.uniform(0, spread)
+                delay = 2 * core.pace() * settings.relay_delay_s + core.random.uniform(0, spread)
             core.info_due.add(peer_id, now + delay, asker)
         if core.info_due:
             core.hurry()

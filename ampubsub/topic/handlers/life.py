@@ -8,7 +8,7 @@ import trio
 
 from ampubsub.machine import Event
 from ampubsub.topic.aging import expire, gossip_interval
-from ampubsub.topic.arguments import REJOIN, UNREACHED
+from ampubsub.topic.arguments import AGAIN, REJOIN, UNREACHED
 from ampubsub.topic.core import Core
 from ampubsub.topic.errors import ConnectError, StartError
 from ampubsub.transport.interface import (
@@ -41,6 +41,7 @@ class LifeHandlers:
         core = self.core
         rejoin = event.args.get(REJOIN, core.settings.join_when_connected)
         before, core.closed = core.closed, trio.Event()
+        core.redialling.wait_s = 0.0
         try:
             await before.wait()
             if core.name in core.host.served:
@@ -126,9 +127,10 @@ class LifeHandlers:
 
     async def ConnectingState(self, event: Event) -> None:
         """Dial all addresses, again and again until somebody is connected."""
-        core, settings = self.core, self.core.settings
+        core = self.core
         rejoin = event.args.get(REJOIN, True)
-        wait = settings.redial_first_s
+        if event.args.get(AGAIN):
+            await self._until_connected(core.redialling.next())
         while True:
             failures = await self._dial(core.connect)
             if core.connections():
@@ -136,12 +138,15 @@ class LifeHandlers:
                     core.notice("warning", text)
                 core.add("Connected", event=event, rejoin=rejoin, unreached=tuple(failures))
                 return
-            text = "; ".join(failures.values()) or "nobody is connected"
+            text = "; ".join(failures.values()) or "they take us in and close again at once"
             core.machine.add_err_state("ErrConnecting", ConnectError(text), event=event)
-            with trio.move_on_after(wait):
-                while not core.connections():
-                    await core.connections_changed.wait()
-            wait = min(2 * wait, settings.redial_max_s)
+            await self._until_connected(core.redialling.next())
+
+    async def _until_connected(self, at_most_s: float) -> None:
+        """The network layer dials lost peers again by itself, and others may dial us."""
+        with trio.move_on_after(at_most_s):
+            while not self.core.connections():
+                await self.core.connections_changed.wait()
 
     async def _dial(self, addresses: tuple[str, ...]) -> dict[str, str]:
         """Dial several addresses at once; what failed, each with its text."""
@@ -169,13 +174,15 @@ class LifeHandlers:
             core.machine.remove("ErrConnecting", "Exception", event=event)
         if event.args.get(REJOIN):
             core.add("Joining", event=event)
+        since = core.now()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._retry, event.args.get(UNREACHED, ()))
             while not core.connect or core.connections():
                 await core.connections_changed.wait()
             nursery.cancel_scope.cancel()
         core.notice("warning", "no connection is left; dialling again")
-        core.add("Connecting", event=event, rejoin=core.machine.any("Joined", "Joining"))
+        core.redialling.lost(core.now() - since)
+        core.add("Connecting", event=event, rejoin=core.machine.any("Joined", "Joining"), again=True)
 
     async def _retry(self, addresses: tuple[str, ...]) -> None:
         """Dial those that could not be reached at first, ever more rarely."""

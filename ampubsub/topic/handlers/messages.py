@@ -85,10 +85,10 @@ class MessageHandlers:
             news = News(core.registry, author, sequence, core.now())
             self._hand_on_gossip(message.peer_gossips, peer, news, event)
         elif isinstance(message, wire.MsgReqInfo):
-            core.registry.missing.peers.others_asked(message.peer_ids or (), core.now())
+            core.registry.missing.peers.others_asked(message.peer_ids or (), core.now(), core.pace())
             core.add("MsgReqInfo", event=event, peer_id=author, message=message)
         elif isinstance(message, wire.MsgReqUpdates):
-            core.registry.missing.late.others_asked(message.peer_ids or (), core.now())
+            core.registry.missing.late.others_asked(message.peer_ids or (), core.now(), core.pace())
             core.add("MsgReqUpdates", event=event, peer_id=author, message=message)
         elif isinstance(message, wire.MsgBye):
             news = News(core.registry, author, sequence, core.now())

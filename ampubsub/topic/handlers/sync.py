@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import trio
 
 from ampubsub import wire
@@ -37,12 +39,19 @@ class SyncHandlers:
                 else:
                     news.clock(machine, tuple(ticks or ()))
             core.metric("Update", peer_id)
-            if news.author == peer_id:
+            if news.author == peer_id or self._tells_as_much(peer_id, clocks or {}):
                 for asker in core.updates_due.answered(peer_id):
                     core.told_updates.told(asker, peer_id, core.now())
         if early:
             core.add("MissPeersByUpdates", event=event, peer_id=news.author, clocks=early, news=news)
         self._ask_clocks(event)
+
+    def _tells_as_much(self, peer_id: str, clocks: Mapping[int, tuple[int, ...] | None]) -> bool:
+        """Do these clocks, told for another peer, leave nothing for us to tell?"""
+        told = {index: sum(ticks or ()) for index, ticks in clocks.items()}
+        return all(
+            told.get(index, -1) >= sum(ticks) for index, ticks in self._clocks_of_other(peer_id).items()
+        )
 
     def MissPeersByUpdatesEnter(self, event: Event) -> bool:
         """There must be clocks to keep."""
@@ -86,14 +95,14 @@ class SyncHandlers:
         core, settings = self.core, self.core.settings
         questions = core.registry.missing.late
         while (due := self._clocks_soon()) is not None:
-            wait = max(0.0, due - core.now()) + core.random.uniform(1, 2) * settings.ask_delay_s
+            wait = max(0.0, due - core.now()) + core.random.uniform(1, 2) * settings.ask_delay_s * core.pace()
             with trio.move_on_after(wait):
                 while (sooner := self._clocks_soon()) is not None and sooner >= due:
                     await core.due_changed.wait()
             await core.wait_for_budget()
             peer_ids = questions.due(core.now(), core.random, settings.ask_at_most, core.registry.teller)
             if peer_ids:
-                questions.asked(peer_ids, core.now())
+                questions.asked(peer_ids, core.now(), core.pace())
                 core.send("requpdates", wire.encode(wire.MsgReqUpdates(peer_ids=tuple(peer_ids))))
                 await trio.sleep(settings.ask_pause_s)
         core.machine.remove("ReqMissingUpdates")
@@ -128,7 +137,7 @@ class SyncHandlers:
             if peer_id == core.peer_id:
                 delay = max(delay, core.last_clocks_s + settings.answer_interval_s - now)
             else:
-                delay += 2 * settings.relay_delay_s
+                delay += 2 * core.pace() * settings.relay_delay_s
             core.updates_due.add(peer_id, now + delay, asker)
         if core.updates_due:
             core.hurry()
@@ -183,7 +192,10 @@ class SyncHandlers:
             core.exposures.dirty.clear()
             core.last_clocks_s = core.now()
             return core.exposures.clocks()
-        peer = core.registry.peers.get(peer_id)
+        return self._clocks_of_other(peer_id)
+
+    def _clocks_of_other(self, peer_id: str) -> dict[int, tuple[int, ...]]:
+        peer = self.core.registry.peers.get(peer_id)
         machines = peer.machines.items() if peer else ()
         return {index: machine.clock for index, machine in machines if machine.first_hand}
 

@@ -13,6 +13,7 @@ from libp2p.peer.id import ID
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from ampubsub.transport.address import Address
+from ampubsub.transport.backoff import Backoff
 from ampubsub.transport.interface import AddressError, DialError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ log = logging.getLogger("ampubsub.transport")
 class Known:
     """A peer that was dialled once."""
 
+    backoff: Backoff
     addresses: list[Address] = field(default_factory=list)
     redialling: trio.CancelScope | None = None
 
@@ -52,11 +54,17 @@ class Dialer:
             finally:
                 del self._dialling[peer_id]
                 done.set()
-        known = self._known.setdefault(peer_id, Known())
+        known = self._known.get(peer_id)
+        if known is None:
+            known = self._known[peer_id] = Known(self._new_backoff())
         if address not in known.addresses:
             known.addresses.insert(0, address)
             del known.addresses[4:]
         return peer_id
+
+    def _new_backoff(self) -> Backoff:
+        settings = self._settings
+        return Backoff(settings.redial_base_s, settings.redial_max_s, settings.redial_settled_s)
 
     def forget(self, peer_id: str) -> None:
         """Stop redialling a peer."""
@@ -64,24 +72,26 @@ class Dialer:
         if known is not None and known.redialling is not None:
             known.redialling.cancel()
 
-    async def redial(self, peer_id: str) -> None:
-        """Dial a known peer again and again, ever more rarely, until it is connected or forgotten."""
+    async def redial(self, peer_id: str, lasted_s: float) -> None:
+        """Dial a known peer again and again, ever more rarely, until it is connected or forgotten.
+
+        `lasted_s` is how long the connection lasted: who accepts us only to close again is not dialled at once.
+        """
         known = self._known.get(peer_id)
         if known is None or known.redialling is not None:
             return
-        wait = self._settings.redial_base_s
         jitter = self._settings.redial_jitter
+        known.backoff.lost(lasted_s)
         with trio.CancelScope() as known.redialling:
             try:
                 while True:
-                    await trio.sleep(wait * random.uniform(1 - jitter, 1 + jitter))
+                    await trio.sleep(known.backoff.next() * random.uniform(1 - jitter, 1 + jitter))
                     for address in list(known.addresses):
                         try:
                             await self.connect(address)
                             return
                         except DialError as error:
                             log.debug("redial: %s", error)
-                    wait = min(2 * wait, self._settings.redial_max_s)
             finally:
                 known.redialling = None
 

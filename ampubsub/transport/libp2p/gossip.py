@@ -24,6 +24,7 @@ from ampubsub.transport.libp2p.events import EventQueue
 from ampubsub.transport.libp2p.frames import FrameReader, FrameTooLargeError, framed
 from ampubsub.transport.libp2p.identity import Identity
 from ampubsub.transport.libp2p.messages import Message, Signer, author_of, refusal, sequence_of
+from ampubsub.transport.libp2p.outlet import Outlet
 from ampubsub.transport.libp2p.plan import Applier, Parts
 from ampubsub.transport.libp2p.seen import SeenMessages
 from ampubsub.transport.libp2p.workarounds import gossipsub, pubsub, swarm
@@ -33,7 +34,7 @@ log = logging.getLogger("ampubsub.transport")
 _FRAMES_A_TURN = 8
 _MAX_CONTROL_ENTRIES = 128
 _MAX_IDS = 5000
-_WRITE_BYTES = 65536
+_WRITE_BYTES = 16384
 
 
 @dataclass(slots=True)
@@ -137,20 +138,25 @@ class Gossip:
         """Write what is queued for one peer, several RPCs at once, until its stream or queue ends."""
         if self._wide:
             pubsub.widen_send_queues(queue, self._settings)
-        try:
-            while (item := await queue.pop()) is not None:
-                output = bytearray(_frame_of(item))
-                while len(output) < _WRITE_BYTES and (item := queue._queue.pop()) is not None:
-                    output += _frame_of(item)
-                with trio.move_on_after(self._settings.write_timeout_s) as writing:
-                    await stream.write(bytes(output))
-                if writing.cancelled_caught:
-                    self._hooks.stuck(peer_id)
-                    return
-        except Exception as error:
-            log.debug("pubsub stream to %s ended: %r", peer_id, error)
-            if self._pubsub.peers.get(peer_id) is stream:
-                self._pubsub._handle_dead_peer(peer_id)
+        outlet = Outlet(stream)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._give_up_when_stuck, peer_id, outlet, nursery.cancel_scope)
+            try:
+                while (item := await queue.pop()) is not None:
+                    output = bytearray(_frame_of(item))
+                    while len(output) < _WRITE_BYTES and (item := queue._queue.pop()) is not None:
+                        output += _frame_of(item)
+                    await outlet.write(bytes(output))
+            except Exception as error:
+                log.debug("pubsub stream to %s ended: %r", peer_id, error)
+                if self._pubsub.peers.get(peer_id) is stream:
+                    self._pubsub._handle_dead_peer(peer_id)
+            nursery.cancel_scope.cancel()
+
+    async def _give_up_when_stuck(self, peer_id: ID, outlet: Outlet, sending: trio.CancelScope) -> None:
+        await outlet.until_stuck(self._settings.write_timeout_s)
+        self._hooks.stuck(peer_id)
+        sending.cancel()
 
     # Receiving
 

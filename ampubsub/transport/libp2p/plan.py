@@ -83,7 +83,9 @@ def new_plan(settings: TransportSettings, identity: Identity) -> Plan:
         "unsubscribe_back_off": settings.unsubscribe_backoff_s,
     }
     plan.quic.CONNECTION_HANDSHAKE_TIMEOUT = settings.dial_timeout_s
-    plan.quic.STREAM_WRITE_TIMEOUT = settings.write_timeout_s
+    plan.quic.STREAM_WRITE_TIMEOUT = 1e9  # a slow peer is not a dead one: see `outlet`
+    plan.quic.STREAM_SEND_BUFFER_HIGH_WATERMARK = settings.unacknowledged_bytes
+    plan.quic.STREAM_SEND_BUFFER_LOW_WATERMARK = settings.unacknowledged_bytes // 2
     plan.quic.inbound_upgrade_timeout = settings.dial_timeout_s
     plan.quic.outbound_upgrade_timeout = settings.dial_timeout_s
     return plan

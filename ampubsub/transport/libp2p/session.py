@@ -62,7 +62,7 @@ class Session:
             offended=self._offended,
             topics_changed=self._topics_changed,
             reader_ended=self._reader_ended,
-            stuck=lambda peer: self._start(self._expel, peer, "does not read"),
+            stuck=lambda peer: self._start(self.disconnect, peer, "does not read"),
             refused=self.is_banned,
         )
         self.gossip = Gossip(self.parts, identity, self.events, hooks, applier)
@@ -171,7 +171,7 @@ class Session:
         if peer.announced:
             self.events.put(PeerDisconnected(str(peer.id), connection.why_ended()))
         if not self.is_closing:
-            self._start(self.dialer.redial, str(peer.id))
+            self._start(self.dialer.redial, str(peer.id), trio.current_time() - peer.since)
 
     async def _welcome(self, peer: Peer) -> None:
         """Learn what a new peer is and tell of it."""

@@ -48,11 +48,16 @@ class TransportSettings:
     stream_read_timeout_s: float = 1e9
     """QUIC: how long a stream may be silent. py-libp2p: 30, after which gossip dies without a trace."""
     write_timeout_s: float = 20.0
-    """A peer that reads nothing for this long is disconnected."""
+    """A peer that reads nothing at all for this long is disconnected; a slow one is not."""
+    unacknowledged_bytes: int = 131_072
+    """QUIC: what one stream may have under way. py-libp2p: 1 MiB, half a minute's worth on a slow link. What
+    waits behind it waits in the send queue."""
 
     # Redialling known peers
     redial_base_s: float = 0.5
     redial_max_s: float = 30.0
+    redial_settled_s: float = 15.0
+    """A connection that lasted shorter than this does not restart the back-off."""
     redial_jitter: float = 0.5
     """Each wait is multiplied by a random factor between 1 - jitter and 1 + jitter."""
 

@@ -52,6 +52,12 @@ def round_trip(muxed: Any) -> float | None:
     return float(loss._rtt_smoothed) if loss._rtt_initialized else None
 
 
+def unacknowledged(stream: Any) -> int:
+    """Bytes written to a stream that the peer has not acknowledged; 0 if it is not QUIC."""
+    size = getattr(stream.muxed_stream, "send_buffer_size", None)
+    return int(size()) if size is not None else 0
+
+
 def why_closed(muxed: Any) -> str:
     """Why a connection ended, as far as QUIC knows."""
     event = getattr(muxed._quic, "_close_event", None)

@@ -30,6 +30,7 @@ from ampubsub.topic.events import (
     ClockChanged,
     MachineExposed,
     MachineGone,
+    MachineLabelled,
     MachineReplaced,
     MachineSourceChanged,
     Noticed,
@@ -85,6 +86,8 @@ class Telling:
             self._exposed(event)
         elif isinstance(event, MachineSourceChanged):
             self._source_changed(MachineKey(*event.key), event.source.value, event.reason)
+        elif isinstance(event, MachineLabelled):
+            self._labelled(MachineKey(*event.key))
         elif isinstance(event, MachineReplaced):
             self._replaced(event)
         elif isinstance(event, MachineGone):
@@ -119,6 +122,12 @@ class Telling:
         shown = self.shown.get(key)
         if shown is not None:
             self._feed((translate.again(shown, source=source, reason=reason),))
+
+    def _labelled(self, key: MachineKey) -> None:
+        """Its tags or its parent changed."""
+        replica, shown = self.topic.network_machine(key), self.shown.get(key)
+        if replica is not None and shown is not None:
+            self._show_remote(key, replica.source, shown.record.reason)
 
     def _replaced(self, event: MachineReplaced) -> None:
         key = MachineKey(*event.key)

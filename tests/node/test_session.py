@@ -305,6 +305,17 @@ async def test_a_machine_exposed_or_taken_back_later_is_shown_and_goes(bench, la
             assert bench.live.machines[key].record.reason
 
 
+async def test_tags_that_another_peer_changes_later_are_shown(bench, lamp, autojump_clock) -> None:
+    kitchen = lamp("kitchen")
+    async with bench.peer("a", kitchen) as a:
+        await a.machine.when("Joined")
+        async with bench.joined(*a.addresses, topic="home"):
+            key = await bench.until(lambda: bench.key_of("kitchen"))
+            kitchen.set_tags(["upstairs"])
+            await bench.until(lambda: "upstairs" in bench.live.machines[key].record.tags)
+            assert bench.live.machines[key].record.source == "first-hand"
+
+
 async def test_what_a_session_changed_in_our_machines_is_put_back(bench, lamp, autojump_clock) -> None:
     hall = lamp("hall")
     before = hall.options.record_steps, hall.options.log_level

@@ -218,9 +218,9 @@ class Registry:
             peer = self.peers[machine.key[0]]
             if peer.heard_s is None:
                 self._news_of(peer, now)
+        if clock != before:  # before the trust in it is told, or an invented clock would be called first-hand
+            self._emit(ClockChanged(machine.key, before, clock, self._source(machine), teller))
         self.judge(machine, "" if first_hand else "said by another peer")
-        if clock != before:
-            self._emit(ClockChanged(machine.key, before, clock, machine.source, teller))
         machines = self.peers[machine.key[0]].machines.values()
         if not any(m.is_behind or not m.first_hand for m in machines):
             self.missing.updated(machine.key[0])

@@ -1,10 +1,11 @@
-"""Five villains at once, each saying the same wrong thing ten times a second: honest peers find each other all the same."""
+"""Five villains at once, each saying wrong things ten times a second: honest peers find each other all the same."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from itertools import count
+from random import Random
 
 import pytest
 import trio
@@ -36,10 +37,41 @@ def claim_later_clocks(peers: tuple[str, ...], number: int) -> wire.Message:
     return wire.MsgGossip(peer_gossips={peer: {0: 1 << 50} for peer in peers})
 
 
-ATTACKS: list[Attack] = [ask_for_all, forge_all, invent, claim_later_clocks]
+def name_with_nothing(peers: tuple[str, ...], number: int) -> wire.Message:
+    nothing: list[wire.Message] = [
+        wire.MsgInfo(dict.fromkeys(peers), dict.fromkeys(peers)),
+        wire.MsgInfo({peer: {} for peer in peers}, {peer: {} for peer in peers}),
+        wire.MsgInfo({peer: {0: None} for peer in peers}, None),
+        wire.MsgGossip({peer: {} for peer in peers}),
+    ]
+    return nothing[number % len(nothing)]
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+def tell_later_clocks(peers: tuple[str, ...], number: int) -> wire.Message:
+    return wire.MsgUpdates({peer: {0: Time((0, 0, 0, 1000 + number))} for peer in peers})
+
+
+def say_bye(peers: tuple[str, ...], number: int) -> wire.Message:
+    return wire.MsgBye({0: wire.ByeMachine(True, "hall", Time((0,)))})
+
+
+ATTACKS: list[Attack] = [
+    ask_for_all,
+    forge_all,
+    invent,
+    claim_later_clocks,
+    name_with_nothing,
+    tell_later_clocks,
+    say_bye,
+]
+_CHOICE = Random(1)
+
+
+def any_of_these(peers: tuple[str, ...], number: int) -> wire.Message:
+    return _CHOICE.choice(ATTACKS)(peers, number)
+
+
+@pytest.mark.parametrize("attack", [*ATTACKS, any_of_these], ids=lambda attack: attack.__name__)
 async def test_a_newcomer_learns_all_within_10_s_and_changes_are_known_within_2(
     village, autojump_clock, attack: Attack
 ) -> None:

@@ -80,6 +80,18 @@ def test_what_another_says_is_hearsay_until_the_owner_says_it() -> None:
     assert "owner" not in ground.registry.missing.peers
 
 
+def test_an_invented_clock_is_corrected_before_the_machine_is_called_first_hand() -> None:
+    ground = Ground()
+    ground.says("liar").info("owner", {0: door(0, 99, 0)})
+    ground.events.clear()
+    ground.says("owner").info("owner", {0: door(0, 1, 0)})
+    of_the_door = [event for event in ground.events if not isinstance(event, PeerChanged)]
+    assert of_the_door == [
+        ClockChanged(("owner", 0), Time((0, 99, 0)), Time((0, 1, 0)), Source.FIRST_HAND, "owner"),
+        MachineSourceChanged(("owner", 0), Source.FIRST_HAND, ""),
+    ]
+
+
 def test_others_who_tell_it_again_and_again_do_not_keep_us_from_asking_the_owner() -> None:
     ground = Ground()
     for _ in range(10):
@@ -119,7 +131,7 @@ def test_a_true_claim_is_settled_by_the_owners_update() -> None:
     ground.says("owner").clock(ground.door(), (0, 2, 1))
     assert ground.door().source is Source.FIRST_HAND
     assert "owner" not in ground.registry.missing.late
-    assert [type(e) for e in ground.events[-2:]] == [MachineSourceChanged, ClockChanged]
+    assert [type(e) for e in ground.events[-2:]] == [ClockChanged, MachineSourceChanged]
 
 
 def test_a_lower_clock_in_a_newer_message_is_a_restart() -> None:

@@ -108,6 +108,8 @@ class Core:
         self.last_update_s = float("-inf")
         self.last_info_s = float("-inf")
         """When we described ourselves last."""
+        self.correcting_until_s = float("-inf")
+        """Until then nobody else's description of us stands for ours: somebody told wrong things of us."""
         self.last_clocks_s = float("-inf")
         """When we told all our clocks last because somebody asked."""
         self.last_gossip_s = float("-inf")

@@ -71,20 +71,10 @@ def any_of_these(peers: tuple[str, ...], number: int) -> wire.Message:
     return _CHOICE.choice(ATTACKS)(peers, number)
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+@pytest.mark.parametrize("attack", (*ATTACKS, any_of_these), ids=lambda attack: attack.__name__)
 async def test_a_newcomer_learns_all_within_10_s_and_changes_are_known_within_2(
     village, autojump_clock, attack: Attack
 ) -> None:
-    await live_among_villains(village, attack, within=10)
-
-
-async def test_when_villains_do_all_of_it_at_random_a_newcomer_learns_all_within_30_s(
-    village, autojump_clock
-) -> None:
-    await live_among_villains(village, any_of_these, within=30)
-
-
-async def live_among_villains(village, attack: Attack, within: float) -> None:
     def true(topic: Topic, ids: set[str], *sources: str) -> bool:
         honest = [m for m in topic.network_machines if "Power" in m.schema]
         return ids <= {m.remote_id for m in honest if not sources or m.source in sources}
@@ -115,8 +105,8 @@ async def live_among_villains(village, attack: Attack, within: float) -> None:
             nursery.start_soon(villain, f"villain{number}")
         await trio.sleep(4)
         async with village.topic("new", village.lamp("new"), to=root.addresses) as new:
-            await village.until(lambda: true(new, {"hall", *names}), within=within)
-            await village.until(lambda: all(true(topic, {"new"}) for topic in honest), within=within)
+            await village.until(lambda: true(new, {"hall", *names}), within=10)
+            await village.until(lambda: all(true(topic, {"new"}) for topic in honest), within=10)
             await village.until(lambda: true(new, {"hall", *names}, "first-hand"), within=20)
             for topic in (*honest, new):
                 (machine,) = topic.exposed.values()

@@ -66,7 +66,7 @@ class MessageHandlers:
     def _hand_on(self, message: wire.Message, peer: RemotePeer, sequence: int, event: Event) -> None:
         core, author = self.core, peer.peer_id
         if isinstance(message, wire.MsgInfo):
-            self._others_told(message, author)
+            self._others_told(message, author, event)
             whole = author not in (message.peer_gossips or {})  # parts bring the author's sums along
             news = News(core.registry, author, sequence, core.now(), whole=whole)
             core.add(
@@ -113,10 +113,15 @@ class MessageHandlers:
         core.add("MissPeersByGossip", event=event, peer_id=peer.peer_id, gossips=gossips, news=news)
         core.add("MissUpdatesByGossip", event=event, peer_id=peer.peer_id, gossips=gossips, news=news)
 
-    def _others_told(self, message: wire.MsgInfo, author: str) -> None:
+    def _others_told(self, message: wire.MsgInfo, author: str, event: Event) -> None:
         """Somebody gave answers that we owe: they are not given again."""
         core, now = self.core, self.core.now()
         for peer_id, machines in (message.peer_info or {}).items():
+            if peer_id == core.peer_id:
+                if self._tells_us_wrong(machines or {}):
+                    self._correct(event)
+                if now < core.correcting_until_s:
+                    continue
             if peer_id not in core.info_due:
                 continue
             if peer_id != author and not self._tells_all(peer_id, machines or {}):
@@ -126,6 +131,26 @@ class MessageHandlers:
             for asker in core.info_due.answered(peer_id):
                 if peer_id != core.peer_id:  # who was told of us by others may still want our own word
                     core.told.told(asker, peer_id, now)
+
+    def _tells_us_wrong(self, machines: Mapping[int, wire.Info | None]) -> bool:
+        """Does somebody describe machines as ours that are not, or not so?"""
+        own = self.core.exposures
+        return any(
+            info is not None
+            and (index not in own.machines or not same_shape(own.info(own.machines[index]), info))
+            for index, info in machines.items()
+        )
+
+    def _correct(self, event: Event) -> None:
+        """Only we can say what is true of us: we do, soon, and leave it to nobody for a while."""
+        core, settings, now = self.core, self.core.settings, self.core.now()
+        if settings.silent or core.is_observer:
+            return
+        core.correcting_until_s = now + settings.answer_interval_s
+        due = max(now + settings.greet_delay_s, core.last_info_s + settings.answer_interval_s)
+        core.info_due.add(core.peer_id, due)
+        core.hurry()
+        core.ensure("SendInfo", event=event)
 
     def _tells_all(self, peer_id: str, machines: Mapping[int, wire.Info | None]) -> bool:
         """Does somebody else's description of a peer, or of us, say all that we would say, and nothing false?"""

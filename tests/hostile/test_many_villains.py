@@ -71,7 +71,7 @@ def any_of_these(peers: tuple[str, ...], number: int) -> wire.Message:
     return _CHOICE.choice(ATTACKS)(peers, number)
 
 
-@pytest.mark.parametrize("attack", (*ATTACKS, any_of_these), ids=lambda attack: attack.__name__)
+@pytest.mark.parametrize("attack", [*ATTACKS, any_of_these], ids=lambda attack: attack.__name__)
 async def test_a_newcomer_learns_all_within_10_s_and_changes_are_known_within_2(
     village, autojump_clock, attack: Attack
 ) -> None:

@@ -115,10 +115,10 @@ class Questions:
         ready.sort(key=turns.__getitem__)
         known = [peer_id for peer_id in ready if self._open[peer_id].confirm]
         unknown = [peer_id for peer_id in ready if not self._open[peer_id].confirm]
-        prefer_known = len(known) < len(
-            unknown
-        )  # mostly the fewer first, so that neither kind can drown the other
-        if known and (not unknown or prefer_known is (random.random() < 0.75)):
+        # Mostly the fewer first, so that neither kind can drown the other.
+        fewer_first = random.random() < self._settings.fewer_first
+        known_first = (len(known) < len(unknown)) is fewer_first
+        if known and (known_first or not unknown):
             return known[: min(at_most, self._settings.relay_many - 1)]
         return unknown[:at_most]
 

@@ -151,10 +151,8 @@ class News:
         if len(machine.claims) < registry.settings.max_machines_per_peer:
             machine.claims[self.author] = total
         machine.claimed_sum = max(machine.claimed_sum, total)
-        grace = (
-            registry.settings.behind_grace_s
-        )  # the news may be on its way; what the owner says after it decides
-        registry.missing.updates(machine.key[0], self.now, wait_s=grace)
+        # The news may be on its way; what the owner says after the grace decides.
+        registry.missing.updates(machine.key[0], self.now, wait_s=registry.settings.behind_grace_s)
         return True
 
     def bye(self, machines: Mapping[int, ByeMachine]) -> None:

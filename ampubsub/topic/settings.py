@@ -63,6 +63,8 @@ class TopicSettings:
     """The same peer is asked for again after this; the wait doubles each time (Go: 25)."""
     ask_again_max_s: float = 120.0
     """The longest wait between two questions for the same peer."""
+    fewer_first: float = 0.75
+    """Unknown peers and those that lack their owner's word are asked for apart: how often the fewer of the two go first."""
     ask_at_most: int = 64
     """Peers in one question (Go: 5)."""
     ask_pause_s: float = 0.5

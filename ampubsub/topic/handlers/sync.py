@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import trio
 
 from ampubsub import wire
-from ampubsub.machine import Event
+from ampubsub.machine import Event, Time
 from ampubsub.topic.compose import fitting, gossip_about, known_to_few, split_clocks
 from ampubsub.topic.core import Core
 from ampubsub.topic.news import News
@@ -48,10 +48,9 @@ class SyncHandlers:
 
     def _tells_as_much(self, peer_id: str, clocks: Mapping[int, tuple[int, ...] | None]) -> bool:
         """Do these clocks, told for another peer, leave nothing for us to tell?"""
-        told = {index: sum(ticks or ()) for index, ticks in clocks.items()}
-        return all(
-            told.get(index, -1) >= sum(ticks) for index, ticks in self._clocks_of_other(peer_id).items()
-        )
+        told = {index: Time(ticks or ()).sum() for index, ticks in clocks.items()}
+        known = self._clocks_of_other(peer_id)
+        return all(told.get(index, -1) >= clock.sum() for index, clock in known.items())
 
     def MissPeersByUpdatesEnter(self, event: Event) -> bool:
         """There must be clocks to keep."""
@@ -158,7 +157,7 @@ class SyncHandlers:
                 while (sooner := self._next_update()) is not None and sooner >= due:
                     await core.due_changed.wait()
             await core.wait_for_budget(for_change=bool(core.exposures.dirty))
-            clocks: dict[str, dict[int, tuple[int, ...]]] = {}
+            clocks: dict[str, Mapping[int, tuple[int, ...]]] = {}
             asked = core.updates_due.take(core.now(), settings.update_delay_s)
             for peer_id, askers in asked.items():
                 clocks[peer_id] = self._clocks(peer_id)
@@ -186,7 +185,7 @@ class SyncHandlers:
             times.append(due)
         return min(times, default=None)
 
-    def _clocks(self, peer_id: str) -> dict[int, tuple[int, ...]]:
+    def _clocks(self, peer_id: str) -> Mapping[int, tuple[int, ...]]:
         core = self.core
         if peer_id == core.peer_id:
             core.exposures.dirty.clear()
@@ -194,7 +193,7 @@ class SyncHandlers:
             return core.exposures.clocks()
         return self._clocks_of_other(peer_id)
 
-    def _clocks_of_other(self, peer_id: str) -> dict[int, tuple[int, ...]]:
+    def _clocks_of_other(self, peer_id: str) -> dict[int, Time]:
         peer = self.core.registry.peers.get(peer_id)
         machines = peer.machines.items() if peer else ()
         return {index: machine.clock for index, machine in machines if machine.first_hand}

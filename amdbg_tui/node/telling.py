@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import trio
 
@@ -18,6 +17,7 @@ from amdbg_tui.history.records import (
     PeerRecord,
     Record,
     TransitionRecord,
+    replace,
 )
 from amdbg_tui.node import translate
 from amdbg_tui.node.phases import Phases

@@ -156,10 +156,12 @@ def load_settings(path: Path) -> Settings:
     """The settings in a file; the defaults when there is no such file. Raises `SettingsError`."""
     try:
         text = path.read_text("utf-8")
-    except FileNotFoundError:
-        return Settings()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read the settings {path}: {error}") from error
+    except (FileNotFoundError, NotADirectoryError):
+        return Settings()  # a folder that cannot be there (HOME=/dev/null) holds no settings
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"cannot read the settings {path}: it is not UTF-8 text") from error
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -162,10 +162,12 @@ class Telling:
 
     def _look_closely(self, key: MachineKey, machine: Machine) -> None:
         """Have steps and log lines kept with transitions; a machine with a logger of its own keeps its
-        level.
+        level. A topic machine is left as it is: steps would cost it its compiled plans, and nobody asked.
         """
         options = machine.options
         self._options[key] = options.record_steps, options.log_level
+        if key.slot == TOPIC_SLOT:
+            return
         options.record_steps = True
         if options.logger is None:
             options.log_level = max(options.log_level, LogLevel.DECISIONS)

@@ -123,7 +123,7 @@ def test_pages_and_searches_give_every_record_once_across_blocks_and_classes() -
             history.append(records[at : at + 7])
         history.refresh()
         cursor = history.cursor()
-        everything = [moment for moment in history.live.tail]
+        everything = list(history.live.tail)
         forward, backward = [], []
         place = 0
         while (page := cursor.page(after=place, limit=13)).moments:

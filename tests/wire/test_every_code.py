@@ -143,6 +143,15 @@ def test_a_scalar_cut_short_is_told_in_gos_words(place: str) -> None:
             assert (found.error.reason, str(found.error)) == ("truncated", word), (code, length)
 
 
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("code", [0x81, 0x8F, 0x91, 0x9F, 0xDC, 0xDD, 0xDE, 0xDF])
+def test_a_container_where_a_scalar_belongs_is_refused_before_it_is_read(place: str, code: int) -> None:
+    kind, start, _ = PLACES[place]
+    found = wire.decode_as(kind, start + bytes([code]))
+    assert found.error is not None
+    assert found.error.reason == "wrong-type"
+
+
 def test_a_list_of_every_code_is_read_or_refused_as_go_does() -> None:
     start = said("reqinfo", "PeerIds", b"")
     for code in range(256):

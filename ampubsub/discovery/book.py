@@ -99,6 +99,6 @@ def _read(path: Path) -> tuple[str, dict[str, tuple[str, ...]]]:
             topic = name if isinstance(name, str) else ""
         except ValueError:
             topic = ""
-    found = sound_addresses((line.strip() for line in lines if line.startswith("/")), local_only=False)
+    found = sound_addresses((line.strip() for line in lines), local_only=False)
     peers = {peer: addresses[:MOST_LINES] for peer, addresses in found.items()}
     return topic, dict(list(peers.items())[:MOST_PEERS])

@@ -97,8 +97,9 @@ def announced(addresses: Sequence[str], tags: Iterable[str]) -> bytes:
 
     Loopback addresses are left out when there are others. As much is said as fits into one packet.
     """
-    others = [address for address in addresses if not is_loopback(address)]
-    strings = [f"dnsaddr={address}".encode() for address in (others or addresses)[:MOST_ADDRESSES]]
+    sound = [one for known in sound_addresses(addresses, local_only=False).values() for one in known]
+    addresses = [one for one in sound if not is_loopback(one)] or sound
+    strings = [f"dnsaddr={address}".encode() for address in addresses[:MOST_ADDRESSES]]
     if not strings:
         return b""
     text = b""

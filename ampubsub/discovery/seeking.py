@@ -20,7 +20,6 @@ from ampubsub.discovery.book import AddressBook
 from ampubsub.discovery.found import Found, How, topic_tag
 from ampubsub.discovery.mdns import MdnsError, MdnsSettings, opened
 from ampubsub.discovery.seeker import Dial, Seeker, SeekerSettings
-from ampubsub.transport.address import parse_dial_address
 from ampubsub.transport.interface import (
     PeerConnected,
     PeerDisconnected,
@@ -126,7 +125,7 @@ class Seeking:
         async with trio.open_nursery() as nursery:
             for how, addresses in self._given.items():
                 for text in addresses:
-                    peer_id = parse_dial_address(text).peer_id
+                    peer_id = text.rsplit("/", 1)[-1]
                     self.found(Found(peer_id, (text,), frozenset(), how, text))
             if self._book is not None:
                 for found in self._book.read():

@@ -6,5 +6,6 @@ docs/security.md says what it protects from, and from what not.
 
 from ampubsub.seal.keys import Secret
 from ampubsub.seal.secret_file import SecretError, read_secret, write_secret
+from ampubsub.seal.transport import SealedTransport
 
-__all__ = ["Secret", "SecretError", "read_secret", "write_secret"]
+__all__ = ["SealedTransport", "Secret", "SecretError", "read_secret", "write_secret"]

@@ -39,6 +39,7 @@ EVENT_WORDS: Mapping[type[Any], str] = {
     MachineExposed: "machine",
     MachineSourceChanged: "source",
     MachineReplaced: "replaced",
+    MachineLabelled: "labelled",
     MachineGone: "gone",
     MachineLabelled: "labels",
     ClockChanged: "clock",

@@ -253,7 +253,7 @@ class Cursor:
                 "SELECT number, data FROM keyframes WHERE number <= ? ORDER BY number DESC LIMIT 1", (number,)
             ).fetchone()
             meta = read_meta(connection)
-            dropped = [meta.get(dropped_key(kind), (0, 0))[1] for kind in TRANSITION_CLASSES]
+            dropped = [meta.get(dropped_key(kind), (0, 0))[1] for kind in STATE_CLASSES]
             if row is None and (any(dropped) or meta.get("removed_before") or meta.get("begins_after")):
                 row = connection.execute(
                     "SELECT number, data FROM keyframes ORDER BY number LIMIT 1"

@@ -27,7 +27,7 @@ from amdbg_tui.crash_report import write_crash_report
 from amdbg_tui.history.files import new_history_file
 from amdbg_tui.history.records import NoticeRecord
 from amdbg_tui.history.store import History
-from amdbg_tui.history.writer import HistoryError
+from amdbg_tui.history.tables import HistoryError
 from amdbg_tui.node import Node
 from amdbg_tui.settings import PROGRAM, HistorySettings, Locations
 

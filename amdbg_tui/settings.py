@@ -7,7 +7,7 @@ A settings file holds any part of this; whatever is left out has the default of 
     [keys]              # key of an action in the help panel (?), and the keys for it
     quit = "ctrl+q,q"
     [history]
-    transitions = 1000000
+    network_mb = 200
     [peer]
     name = "anna"
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,29 +32,48 @@ class SettingsError(Exception):
     """A settings file that cannot be used. The text names the file, the key, and what is allowed."""
 
 
+def _at_least(least: float, default: Any) -> Any:
+    """A number with a lower bound."""
+    return field(default=default, metadata={"least": least})
+
+
 @dataclass(frozen=True, slots=True)
 class HistorySettings:
     """How much of what happened is kept, and how it is written. Table `[history]`."""
 
     in_memory: bool = False
     """Keep the history in memory only, not in a file of the state folder."""
-    transitions: int = 1_000_000
-    """Transitions kept; older ones are dropped. About 150 bytes each for a machine of 30 states."""
-    others: int = 50_000
-    """Other records kept: peers, machines, notices, commands."""
-    peer_details: int = 50_000
-    """Records of peers' figures kept. They come once a second from each active peer, so they have a bound of
-    their own: they never push out the others, nor the others them. The newest of each peer always stays."""
-    files: int = 5
-    """History files of earlier runs kept in the state folder."""
-    waiting: int = 200_000
+    own_mb: float = _at_least(0, 96.0)
+    """Megabytes kept of what our own machines did, with steps and log; the oldest goes first. Each class of records
+    has a bound of its own, so that none pushes out another."""
+    topic_machine_mb: float = _at_least(0, 16.0)
+    """... of what the peers' own topic machines did."""
+    network_mb: float = _at_least(0, 96.0)
+    """... of clock changes of others' machines, about 25 bytes each."""
+    program_mb: float = _at_least(0, 64.0)
+    """... of what programs told by am-dbg's telemetry."""
+    message_mb: float = _at_least(0, 16.0)
+    """... of messages with their bytes."""
+    detail_mb: float = _at_least(0, 16.0)
+    """... of peers' figures, which come once a second."""
+    others_mb: float = _at_least(0, 8.0)
+    """... of each other class: machines and their schemas, peers, notices and commands, losses."""
+    files: int = _at_least(0, 5)
+    """Recordings of earlier runs kept in the state folder; pinned ones and runs of a few seconds do not count."""
+    files_mb: float = _at_least(0, 2_000.0)
+    """Megabytes that they may take together."""
+    waiting: int = _at_least(1, 50_000)
     """Records that may wait to be written. Beyond it, clock changes of one machine are merged into one."""
-    behind: int = 50_000
-    """Records the screen may be behind before it reads everything anew instead."""
-    batch: int = 2_000
+    behind: int = _at_least(1, 50_000)
+    """Records the screen may be behind. Beyond it, clock changes of one machine are merged into one for it."""
+    batch: int = _at_least(1, 2_000)
     """Most records written at once."""
-    interval_s: float = 0.02
-    """Least time between two writes."""
+    interval_s: float = _at_least(0, 0.02)
+    """Least time between two writes, in seconds."""
+
+    def bytes_of(self, kind: str) -> int:
+        """The bound in bytes of a class of records (`RecordClass`)."""
+        return int(getattr(self, f"{kind}_mb", self.others_mb) * 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +173,18 @@ def load_settings(path: Path) -> Settings:
 def _read(kind: type[Table], table: Mapping[str, Any], prefix: str) -> Table:
     """A dataclass out of a TOML table. Raises `ValueError` naming the key."""
     hints = get_type_hints(kind)
+    least = {each.name: each.metadata.get("least", 0) for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for name, value in table.items():
         if name not in hints:
             near = difflib.get_close_matches(name, hints, 1)
             known = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(hints)}"
             raise ValueError(f"there is no setting {prefix}{name}; {known}")
-        values[name] = _checked(hints[name], value, prefix + name)
+        values[name] = _checked(hints[name], value, prefix + name, least.get(name, 0))
     return kind(**values)
 
 
-def _checked(hint: Any, value: Any, key: str) -> Any:
+def _checked(hint: Any, value: Any, key: str, least: float = 0) -> Any:
     if dataclasses.is_dataclass(hint) or hint == Mapping[str, str]:
         if not isinstance(value, dict):
             raise ValueError(f"{key} must be a table, [{key}], not {value!r}")
@@ -179,6 +200,9 @@ def _checked(hint: Any, value: Any, key: str) -> Any:
     if type(value) is not hint:
         words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
         raise ValueError(f"{key} must be {words[hint]}, not {value!r}")
-    if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
-        raise ValueError(f"{key} must not be less than 0, as {value} is")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise ValueError(f"{key} must be a number that ends, not {value}")
+        if value < least:
+            raise ValueError(f"{key} must not be less than {least}, as {value} is")
     return value

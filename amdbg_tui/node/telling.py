@@ -6,18 +6,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import trio
 
-from amdbg_tui.history.live import TOPIC_SLOT
 from amdbg_tui.history.records import (
+    TOPIC_SLOT,
     MachineKey,
     NoticeRecord,
     PeerDetailRecord,
     PeerRecord,
     Record,
     TransitionRecord,
+    replace,
 )
 from amdbg_tui.node import translate
 from amdbg_tui.node.phases import Phases

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from amdbg_tui import output
 from amdbg_tui.settings import PROGRAM, Locations, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         status = commands.main(
             arguments, prog_name=PROGRAM, standalone_mode=False, complete_var=COMPLETE_VARIABLE
         )
+        output.finish()
         return status if isinstance(status, int) else 0
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -52,10 +54,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         return complain(error.format_message(), WRONG_INPUT)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
     except Exception as error:
+        if isinstance(error, OSError) and output.is_of_output(error):
+            text, status = output.give_up(error)
+            return complain(text, status) if text else status
         from amdbg_tui.crash_report import write_crash_report
 
         path = write_crash_report(error, Locations().crashes)
@@ -190,6 +192,7 @@ def peer(**options: Any) -> int:
     """Take part without a screen: one JSON line with id and addresses, then one for each event, until
     Ctrl-C.
     """
+    need_stdout()
     request = _request(_settings(Locations(), ""), **options)
     from amdbg_tui.peer_command import run_peer
 
@@ -227,6 +230,12 @@ def completion(shell: str) -> None:
     click.echo(f"# {use}\n{source.source_template % source.source_vars()}")
 
 
+def need_stdout() -> None:
+    """For commands that only print. Raises `InputError` when nobody would read it."""
+    if output.is_closed():
+        raise InputError("stdout is closed: nobody would read the lines")
+
+
 def _settings(places: Locations, theme: str) -> Settings:
     from dataclasses import replace
 
@@ -256,7 +265,7 @@ def _request(
     from ampubsub.transport.address import parse_dial_address, parse_listen_address
     from ampubsub.transport.interface import AddressError
 
-    listen = listen or settings.peer.listen
+    listen = tuple(dict.fromkeys(listen or settings.peer.listen))  # one address twice is one address
     if not addresses and not topic:
         raise InputError(
             "whom to join? Give an ADDR ending in /p2p/PEERID, or --topic to be the first peer of one"
@@ -343,6 +352,17 @@ def _open_screen(places: Locations, settings: Settings, request: JoinRequest) ->
     node = Node(history.feed, request)
     app = App(history, node, settings=settings, locations=places)
     return run(app, history, node, places, mouse=settings.mouse)
+
+
+def _add_commands() -> None:
+    from amdbg_tui.compare_command import compare
+    from amdbg_tui.recordings_command import export, open_recording, recordings
+
+    for command in (open_recording, recordings, export, compare):
+        commands.add_command(command)
+
+
+_add_commands()
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ A settings file holds any part of this; whatever is left out has the default of 
 
     theme = "dark"
     mouse = true
-    [keys]              # key of an action in the help panel (?), and the keys for it
-    quit = "ctrl+q,q"
+    [keys]              # the name of an action in amdbg_tui/keymap.py, and the keys for it
+    "app.quit" = "ctrl+q,f10"
     [history]
     network_mb = 200
     [peer]
@@ -68,7 +68,7 @@ class HistorySettings:
     """Records the screen may be behind. Beyond it, clock changes of one machine are merged into one for it."""
     batch: int = _at_least(1, 2_000)
     """Most records written at once."""
-    interval_s: float = _at_least(0, 0.02)
+    interval_s: float = field(default=0.02, metadata={"most": 10.0})
     """Least time between two writes, in seconds."""
 
     def bytes_of(self, kind: str) -> int:
@@ -156,10 +156,12 @@ def load_settings(path: Path) -> Settings:
     """The settings in a file; the defaults when there is no such file. Raises `SettingsError`."""
     try:
         text = path.read_text("utf-8")
-    except FileNotFoundError:
-        return Settings()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read the settings {path}: {error}") from error
+    except (FileNotFoundError, NotADirectoryError):
+        return Settings()  # a folder that cannot be there (HOME=/dev/null) holds no settings
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"cannot read the settings {path}: it is not UTF-8 text") from error
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -173,18 +175,29 @@ def load_settings(path: Path) -> Settings:
 def _read(kind: type[Table], table: Mapping[str, Any], prefix: str) -> Table:
     """A dataclass out of a TOML table. Raises `ValueError` naming the key."""
     hints = get_type_hints(kind)
-    least = {each.name: each.metadata.get("least", 0) for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for name, value in table.items():
         if name not in hints:
             near = difflib.get_close_matches(name, hints, 1)
             known = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(hints)}"
             raise ValueError(f"there is no setting {prefix}{name}; {known}")
-        values[name] = _checked(hints[name], value, prefix + name, least.get(name, 0))
+        values[name] = _checked(hints[name], value, prefix + name)
+        _within(kind, name, values[name], prefix + name)
     return kind(**values)
 
 
-def _checked(hint: Any, value: Any, key: str, least: float = 0) -> Any:
+def _within(kind: type[Any], name: str, value: Any, key: str) -> None:
+    """Bounds that a field names in its metadata."""
+    bounds: Mapping[str, Any] = next(
+        (one.metadata for one in dataclasses.fields(kind) if one.name == name), {}
+    )
+    if "least" in bounds and value < bounds["least"]:
+        raise ValueError(f"{key} must be at least {bounds['least']}, not {value}")
+    if "most" in bounds and value > bounds["most"]:
+        raise ValueError(f"{key} must be at most {bounds['most']}, not {value}")
+
+
+def _checked(hint: Any, value: Any, key: str) -> Any:
     if dataclasses.is_dataclass(hint) or hint == Mapping[str, str]:
         if not isinstance(value, dict):
             raise ValueError(f"{key} must be a table, [{key}], not {value!r}")
@@ -200,9 +213,8 @@ def _checked(hint: Any, value: Any, key: str, least: float = 0) -> Any:
     if type(value) is not hint:
         words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
         raise ValueError(f"{key} must be {words[hint]}, not {value!r}")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise ValueError(f"{key} must be a number that ends, not {value}")
-        if value < least:
-            raise ValueError(f"{key} must not be less than {least}, as {value} is")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{key} must be a number one can wait for, not {value}")
+    if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+        raise ValueError(f"{key} must not be less than 0, as {value} is")
     return value

@@ -8,6 +8,7 @@ from amdbg_tui.history.live import Changes, Live, LiveMachine, LivePeer
 from amdbg_tui.history.log_lines import LogLine, log_lines
 from amdbg_tui.history.moments import Entry, Generation, Moment
 from amdbg_tui.history.notes import Bookmark
+from amdbg_tui.history.records import LossKind, LossRecord, RecordClass
 from amdbg_tui.history.store import History
 from amdbg_tui.history.tables import HistoryError
 from amdbg_tui.history.timeline import Bucket, Step
@@ -25,8 +26,11 @@ __all__ = [
     "LiveMachine",
     "LivePeer",
     "LogLine",
+    "LossKind",
+    "LossRecord",
     "Moment",
     "Page",
+    "RecordClass",
     "Step",
     "TransitionFilter",
     "log_lines",

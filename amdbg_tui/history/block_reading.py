@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from msgspec import msgpack
@@ -101,6 +101,57 @@ class TransitionBlock:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    # Its columns, for who wants them as they are.
+
+    @property
+    def generations(self) -> list[Generation]:
+        """The machines in it, in the order of their places in `machine`."""
+        return [self._resolve(identity) for identity in self._data.generations]
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """What `variant` has places of."""
+        return self._data.variants
+
+    @property
+    def machine(self) -> Sequence[int]:
+        """Of each transition, the place of its machine in `generations`."""
+        return self._machine
+
+    @property
+    def variant(self) -> Sequence[int]:
+        """Of each transition, the place of its variant in `variants`."""
+        return self._variant
+
+    @property
+    def width(self) -> Sequence[int]:
+        """Of each transition, how many states changed."""
+        return unpack_numbers(self._data.width)
+
+    @property
+    def states(self) -> tuple[int, ...]:
+        """Indexes of the states that changed, of all transitions one after the other."""
+        return tuple(unpack_numbers(self._data.states))
+
+    @property
+    def ticks(self) -> tuple[int, ...]:
+        """By how much each of `states` ticked."""
+        return tuple(unpack_numbers(self._data.ticks))
+
+    @property
+    def far_jumps(self) -> dict[int, tuple[int, ...]]:
+        """Position to clock after, of transitions that do not follow from ticks."""
+        return {at: tuple(unpack_numbers(after)) for at, _, after in self._data.jumps if after}
+
+    def first_clocks(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """(place in `generations`, clock before its first transition here) of each machine."""
+        seen: set[int] = set()
+        for at, before, _ in self._data.jumps:
+            place = self._machine[at]
+            if place not in seen:
+                seen.add(place)
+                yield place, tuple(unpack_numbers(before))
 
     def matching(self, search: Search) -> list[int]:
         """Positions of the transitions that pass a filter, in order."""

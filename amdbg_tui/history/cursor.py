@@ -167,6 +167,14 @@ class Cursor:
         found.sort()
         return found
 
+    def transition_blocks(self) -> Iterator[TransitionBlock]:
+        """All blocks of transitions, each class in order; what is not in the file yet is left out."""
+        with self.snapshot() as (connection, _, _):
+            for kind in TRANSITION_CLASSES:
+                statement = "SELECT id FROM blocks WHERE class = ? ORDER BY last"
+                for row in connection.execute(statement, (kind.value,)).fetchall():
+                    yield self.block(connection, row)
+
     def transition(self, number: int) -> Moment | None:
         """One transition by its number; None when that is no transition or was dropped."""
         entry = self.entry(number, TRANSITION_CLASSES)
@@ -245,8 +253,8 @@ class Cursor:
                 "SELECT number, data FROM keyframes WHERE number <= ? ORDER BY number DESC LIMIT 1", (number,)
             ).fetchone()
             meta = read_meta(connection)
-            dropped = [meta.get(dropped_key(kind), (0, 0))[1] for kind in TRANSITION_CLASSES]
-            if row is None and (min(dropped) or meta.get("removed_before")):
+            dropped = [meta.get(dropped_key(kind), (0, 0))[1] for kind in STATE_CLASSES]
+            if row is None and (any(dropped) or meta.get("removed_before") or meta.get("begins_after")):
                 row = connection.execute(
                     "SELECT number, data FROM keyframes ORDER BY number LIMIT 1"
                 ).fetchone()

@@ -139,6 +139,10 @@ class Recorder:
                 with contextlib.suppress(sqlite3.Error):
                     self.writer.end()
                 self.reader.close()
+                with contextlib.suppress(
+                    sqlite3.Error
+                ):  # one file, that can be read where nothing can be written
+                    self.writer.connection.execute("PRAGMA journal_mode = DELETE")
                 self.writer.connection.close()
             if self._held is not None:
                 with contextlib.suppress(OSError):

@@ -32,7 +32,7 @@ from amdbg_tui.history.live import Changes, Live
 from amdbg_tui.history.moments import Generation, Moment, Numbered, Numbering
 from amdbg_tui.history.notes import Bookmark, Notes
 from amdbg_tui.history.recorder import Recorder
-from amdbg_tui.history.records import LossRecord, MachineKey, Record, replace
+from amdbg_tui.history.records import LossRecord, MachineKey, NoticeRecord, Record, replace
 from amdbg_tui.history.tables import HistoryError, connect_to_read, format_of
 from amdbg_tui.history.timeline import Bucket, Step, density, filter_of, number_at, time_of
 from amdbg_tui.settings import HistorySettings
@@ -68,6 +68,7 @@ class History:
         self.notes = Notes(path)
         self.temporary: contextlib.AbstractContextManager[object] | None = None
         """Ends with the history: the folder of a file made from an older format."""
+        self._noted = ""
         self._known: dict[int, Generation] = {}
         self._numbering = Numbering(clock)
         self._entering = threading.Lock()
@@ -164,17 +165,17 @@ class History:
     @property
     def trouble(self) -> str:
         """What is wrong with the recording right now, for a lasting line on the screen; empty: nothing."""
-        return self._recorder.trouble if self._recorder else ""
+        return (self._recorder.trouble if self._recorder else "") or self._noted
 
-    @trouble.setter
-    def trouble(self, text: str) -> None:
-        if self._recorder is not None:
-            self._recorder.trouble = text
+    def note_trouble(self, text: str) -> None:
+        """Have something said about this recording as long as it lasts, and at its end."""
+        self._noted = text
+        self.append([NoticeRecord(time.time(), "warning", text)])
 
     @property
     def error(self) -> str:
         """What is wrong, or what of this recording was lost, to be said at the end; empty when all is well."""
-        return self._recorder.verdict() if self._recorder else ""
+        return self._noted or (self._recorder.verdict() if self._recorder else "")
 
     @property
     def unwritten(self) -> int:

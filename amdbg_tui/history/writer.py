@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import msgpack
@@ -22,7 +22,9 @@ from amdbg_tui.history.moments import Entry, Generation, Moment, Numbered
 from amdbg_tui.history.records import (
     ConnectionRecord,
     MachineRecord,
+    MessageRecord,
     RecordClass,
+    TransitionRecord,
     class_of,
     replace,
 )
@@ -39,9 +41,10 @@ from amdbg_tui.history.tables import (
 )
 from amdbg_tui.settings import PROGRAM, HistorySettings
 
-FULL_RECORDS, FULL_WEIGHT = 1_024, 1_024
-"""A block with this many records, or so many steps and log lines (heavier records count as several), is full."""
-MOST_IN_BLOCK = 2_048
+FULL = 1_024
+"""A block of this weight is full. A clock change weighs 1, a record with steps and log as much as it is larger."""
+MOST = 2_048
+"""Greatest weight of a block of several records."""
 KEYFRAME_RECORDS = 2_048
 """Records from one keyframe to the next, at least."""
 KEYFRAME_RECORDS_MOST = 32_768
@@ -96,6 +99,7 @@ class Writer:
         self._keyframe_size = 0
         self._since_records = self._since_bytes = 0
         self._keyframe_bytes = 0
+        self._generation_bytes = 0
         self._meta: dict[str, object] = {}
         """To be written with the next batch."""
         version = format_of(connection)
@@ -140,10 +144,10 @@ class Writer:
             for generation in self._generations:
                 self._store_generation(generation)
             for kind, records in by_class.items():
-                for at in range(0, len(records), MOST_IN_BLOCK):
-                    self._shelve(kind, records[at : at + MOST_IN_BLOCK])
+                for weight, some in _portions(records):
+                    self._shelve(kind, some, weight)
             self._keep_keyframe(entries[-1].number, len(entries))
-            self._drop_oldest()
+            self._drop_oldest(entries[-1].number)
             write_meta(self.connection, last=entries[-1].number, end_s=entries[-1].record.at_s, **self._meta)
             execute("COMMIT")
         except BaseException:
@@ -169,6 +173,16 @@ class Writer:
             write_meta(self.connection, **{**self._meta, "ended": True})
             self.ended = True
 
+    def begin_with(self, live: Live, number: int) -> None:
+        """Begin an empty file with how everything stood as of a record. Raises `sqlite3.Error`."""
+        self.live = live
+        for known in live.machines.values():
+            self._stored_generations.add(known.generation.id)
+            self._store_generation(known.generation)
+        self.connection.execute("INSERT INTO keyframes VALUES (?, ?)", (number, pack_keyframe(live)))
+        self._keyframe_number = number
+        write_meta(self.connection, begins_after=number)
+
     def go_on_with(self, connection: sqlite3.Connection, lost: int) -> None:
         """Go on in another, empty file, as of what was stored last. Raises `sqlite3.Error`."""
         prepare_to_write(connection)
@@ -192,24 +206,20 @@ class Writer:
 
     def _store_generation(self, generation: Generation) -> None:
         record = replace(generation.record, clock=(), reason="", source="")
-        key = generation.key
+        key, body = generation.key, _encode(record)
+        self._generation_bytes += len(body)
         self.connection.execute(
             "INSERT OR REPLACE INTO generations VALUES (?, ?, ?, ?, ?)",
-            (generation.id, key.peer_id, key.slot, self.last + 1, _encode(record)),
+            (generation.id, key.peer_id, key.slot, self.last + 1, body),
         )
 
-    def _shelve(self, kind: RecordClass, entries: list[Numbered]) -> None:
-        """Add a block, joined with the ones before it that are not larger."""
+    def _shelve(self, kind: RecordClass, entries: list[Numbered], weight: int) -> None:
+        """Add a block, joined with the ones before it that are not heavier."""
         shelf = self._shelves[kind]
-        weight = sum(_weight(entry) for entry in entries)
         joined: list[OpenBlock] = []
         while shelf.open:
             block = shelf.open[-1]
-            if (
-                block.full
-                or len(block.entries) > len(entries)
-                or len(block.entries) + len(entries) > MOST_IN_BLOCK
-            ):
+            if block.full or block.weight > weight or block.weight + weight > MOST:
                 break
             shelf.open = shelf.open[:-1]
             joined.append(block)
@@ -218,7 +228,7 @@ class Writer:
         for block in joined:
             self.connection.execute("DELETE FROM blocks WHERE id = ?", (block.id,))
             shelf.bytes -= block.size
-        full = len(entries) >= FULL_RECORDS or weight >= FULL_WEIGHT
+        full = weight >= FULL
         packed = _packed(kind, entries)
         identity = self._next_block
         self._next_block += 1
@@ -261,8 +271,13 @@ class Writer:
 
     # Dropping.
 
-    def _drop_oldest(self) -> None:
+    def _drop_oldest(self, number: int) -> None:
         went = False
+        if not self._keyframe_number and any(
+            shelf.bytes > self._bounds[kind] for kind, shelf in self._shelves.items()
+        ):
+            self._since_records = KEYFRAME_RECORDS_MOST  # what goes must be known from a keyframe
+            self._keep_keyframe(number, 0)
         for kind, shelf in self._shelves.items():
             while shelf.bytes > self._bounds[kind]:
                 row = self.connection.execute(
@@ -283,7 +298,7 @@ class Writer:
                 shelf.dropped_last = last
                 went = True
                 self._meta[dropped_key(kind)] = [shelf.dropped, last]
-        if went:
+        if went or self._generation_bytes > self._bounds[RecordClass.MACHINE]:
             self._drop_unused()
         bound = sum(self._bounds[kind] for kind in STATE_CLASSES) // 4
         if self._keyframe_bytes > bound:
@@ -295,24 +310,27 @@ class Writer:
         classes = [kind.value for kind in TRANSITION_CLASSES]
         execute = self.connection.execute
         (oldest,) = execute(f"SELECT min(first) FROM blocks WHERE class IN ({marks})", classes).fetchone()
-        if oldest is None:
-            return
+        oldest = self.last if oldest is None else oldest
         (needed,) = execute("SELECT max(number) FROM keyframes WHERE number <= ?", (oldest,)).fetchone()
-        if needed is None:
-            return
+        needed = needed or 0
         sizes = execute("SELECT sum(length(data)) FROM keyframes WHERE number < ?", (needed,)).fetchone()
         if sizes[0]:
             execute("DELETE FROM keyframes WHERE number < ?", (needed,))
             self._keyframe_bytes -= sizes[0]
         current = {known.generation.id for known in self.live.machines.values()}
+        bound, kept = self._bounds[RecordClass.MACHINE], 0
         later: dict[tuple[str, int], int] = {}
-        for identity, peer, slot, number in execute(
-            "SELECT id, peer, slot, number FROM generations ORDER BY id DESC"
+        for identity, peer, slot, number, length in execute(
+            "SELECT id, peer, slot, number, length(body) FROM generations ORDER BY id DESC"
         ).fetchall():
             replaced = later.get((peer, slot))
-            if replaced is not None and replaced < needed and identity not in current:
+            kept += length
+            unused = replaced is not None and replaced < needed
+            if identity not in current and (unused or kept > bound):
                 execute("DELETE FROM generations WHERE id = ?", (identity,))
+                kept -= length
             later[peer, slot] = number
+        self._generation_bytes = kept
 
     def _thin_keyframes(self, bound: int) -> None:
         """Every second of the older half goes: their moments take longer, that is all."""
@@ -346,6 +364,9 @@ class Writer:
         (highest,) = execute("SELECT coalesce(max(id), 0) FROM blocks").fetchone()
         self._next_block = highest + 1
         self._stored_generations = {identity for (identity,) in execute("SELECT id FROM generations")}
+        (self._generation_bytes,) = execute(
+            "SELECT coalesce(sum(length(body)), 0) FROM generations"
+        ).fetchone()
         number, size = execute("SELECT max(number), sum(length(data)) FROM keyframes").fetchone()
         self._keyframe_number, self._keyframe_bytes = number or 0, size or 0
         self._since_records = self.last - self._keyframe_number
@@ -358,12 +379,28 @@ def _packed(kind: RecordClass, entries: Iterable[Numbered]) -> Packed:
     return pack_others([entry for entry in entries if type(entry) is Entry])
 
 
+def _portions(entries: Sequence[Numbered]) -> Iterator[tuple[int, list[Numbered]]]:
+    """(weight, records) of pieces that fit into a block each."""
+    some: list[Numbered] = []
+    weight = 0
+    for entry in entries:
+        one = _weight(entry)
+        if some and weight + one > MOST:
+            yield weight, some
+            some, weight = [], 0
+        some.append(entry)
+        weight += one
+    yield weight, some
+
+
 def _weight(entry: Numbered) -> int:
-    if type(entry) is Moment:
-        record = entry.record
-        return 1 + (len(record.steps) + 4 * len(record.log)) // 16
-    if isinstance(entry.record, MachineRecord):
-        return 1 + len(entry.record.clock) // 64
+    record = entry.record
+    if type(record) is TransitionRecord:
+        return 1 + (len(record.steps) + 4 * len(record.log)) // 8
+    if isinstance(record, MachineRecord):
+        return 1 + len(record.clock) // 64
+    if isinstance(record, MessageRecord):
+        return 1 + len(record.data) // 256
     return 1
 
 

@@ -16,21 +16,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amdbg_tui import output
+from amdbg_tui.input_error import WRONG_INPUT, InputError
 from amdbg_tui.settings import PROGRAM, Locations, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from amdbg_tui.node import JoinRequest
     from ampubsub.machine import Machine
 
-WRONG_INPUT, INTERRUPTED, CRASH = 2, 130, 70
+INTERRUPTED, CRASH = 130, 70
 COMPLETE_VARIABLE = "_AMPUBSUB_TUI_COMPLETE"
 UNUSABLE_TERMINALS = ("dumb", "unknown", "")
-
-
-class InputError(click.ClickException):
-    """Something the person typed cannot be used; the text is one line."""
-
-    exit_code = WRONG_INPUT
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

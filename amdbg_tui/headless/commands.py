@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import click
 
 from amdbg_tui.headless.statuses import FOUND, NOT_FOUND, TIMED_OUT
+from amdbg_tui.input_error import InputError
 
 COST = "Cost for the topic: one silent peer more; nothing is published, nobody is asked. A recording costs nothing."
 
@@ -64,12 +65,6 @@ def _choosing(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _wrong(text: str) -> Exception:
-    from amdbg_tui.cli import InputError
-
-    return InputError(text)
-
-
 @click.command("ls", short_help="List peers, machines or states.")
 @_common
 @_choosing
@@ -90,7 +85,7 @@ def ls(named: tuple[str, ...], topic: str, wait_s: float, as_json: bool, what: s
     try:
         re.compile(chosen["id_regexp"])
     except re.error as error:
-        raise _wrong(f"--id-regexp {chosen['id_regexp']!r} is no regular expression: {error}") from error
+        raise InputError(f"--id-regexp {chosen['id_regexp']!r} is no regular expression: {error}") from error
     try:
         with open_source(named, topic) as source:
             source.settle(wait_s)
@@ -122,7 +117,7 @@ def ls(named: tuple[str, ...], topic: str, wait_s: float, as_json: bool, what: s
                 kind, columns = "machine", ("machine_id", "source", "time_sum", "in_error", "active")
                 rows = [machine_fields(machine, wall_s) for machine in machines]
     except SourceError as error:
-        raise _wrong(str(error)) from error
+        raise InputError(str(error)) from error
     for fields in rows if as_json else ():
         write_json(kind, fields)
     if rows and not as_json:
@@ -158,7 +153,7 @@ def watch(
     try:
         expression = Expression(text)
     except ExpressionError as error:
-        raise _wrong(str(error)) from error
+        raise InputError(str(error)) from error
     try:
         with open_source(named, topic) as source:
             if source.is_recording:
@@ -166,7 +161,7 @@ def watch(
             source.settle(wait_s)
             was_true = watch_live(source, expression, as_json, until, timeout_s)
     except SourceError as error:
-        raise _wrong(str(error)) from error
+        raise InputError(str(error)) from error
     if until or timeout_s is None:
         return FOUND if was_true else TIMED_OUT
     return FOUND if was_true else NOT_FOUND
@@ -190,7 +185,7 @@ def tail(
             source.settle(wait_s)
             return FOUND if print_tail(source, Choice(**chosen), count, follow, as_json) else NOT_FOUND
     except SourceError as error:
-        raise _wrong(str(error)) from error
+        raise InputError(str(error)) from error
 
 
 @click.command("record", short_help="Record a topic without a screen.")
@@ -215,11 +210,11 @@ def record(
     places = Locations()
     path = output or places.history / time.strftime("%Y%m%d-%H%M%S-recorded.db")
     if output is not None and output.exists():
-        raise _wrong(f"{output} is there already: name another file")
+        raise InputError(f"{output} is there already: name another file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _wrong(f"cannot record into {path}: {error.strerror}") from error
+        raise InputError(f"cannot record into {path}: {error.strerror}") from error
     try:
         with open_source(named, topic, path=path) as source:
             source.settle(wait_s)
@@ -233,7 +228,7 @@ def record(
                 pass
             count = source.history.last
     except SourceError as error:
-        raise _wrong(str(error)) from error
+        raise InputError(str(error)) from error
     print(f"{count} records in {path}", file=sys.stderr, flush=True)
     return FOUND
 

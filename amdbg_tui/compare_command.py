@@ -21,7 +21,8 @@ def compare(first: str, second: str | None, machines: tuple[str, ...]) -> int:
 
     WHEN is a record's number, a time of day, or a percentage. Ends with 0 when nothing differs, else with 1.
     """
-    from amdbg_tui.input_error import InputError, need_stdout
+    from amdbg_tui.cli import need_stdout
+    from amdbg_tui.input_error import InputError
 
     need_stdout()
     if machines:

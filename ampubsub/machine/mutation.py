@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ampubsub.machine.result import MutationKind
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
     from ampubsub.machine.context import Context
 
 Args = Mapping[str, Any]
-NO_ARGS: Args = {}
+NO_ARGS: Args = MappingProxyType({})
+"""The arguments of a mutation without any: the same for all, so nobody may write to them."""
 
 
 class Source(NamedTuple):
@@ -34,9 +36,6 @@ class Mutation:
         "auto",
         "called",
         "check",
-        "context",
-        "eval",
-        "eval_source",
         "kind",
         "queue_len",
         "queue_tick",
@@ -48,7 +47,7 @@ class Mutation:
     def __init__(
         self,
         kind: MutationKind,
-        called: Sequence[str],
+        called: Iterable[str],
         args: Args | None = None,
         *,
         auto: bool = False,
@@ -71,9 +70,6 @@ class Mutation:
         """Length of the queue right after this joined it."""
         self.queue_tick_now = 0
         """The machine's queue tick when this joined."""
-        self.context: Context | None = None
-        self.eval: Callable[[], None] | None = None
-        self.eval_source = ""
 
     def string(self, names: Sequence[str]) -> str:
         """`[add] A B`, the called states in the order of `names`."""
@@ -81,3 +77,17 @@ class Mutation:
 
     def __repr__(self) -> str:
         return f"<Mutation {self.kind.value} {' '.join(self.called)}>"
+
+
+class Eval(Mutation):
+    """A function to be run between transitions. It is queued like a mutation, and is none."""
+
+    __slots__ = ("context", "function", "name")
+
+    def __init__(self, name: str, function: Callable[[], object], context: Context | None = None) -> None:
+        super().__init__(MutationKind.EVAL, ())
+        self.name = name
+        """Where it comes from, in words."""
+        self.function = function
+        self.context = context
+        """If it has ended by then, the function is not run."""

@@ -11,7 +11,7 @@ from ampubsub.machine.findings import Findings, Removed
 from ampubsub.machine.handlers import ANY_ENTER, ANY_STATE, END, ENTER, EXIT, PAIR, SELF, STATE
 from ampubsub.machine.log import Log
 from ampubsub.machine.options import Options
-from ampubsub.machine.relations import Relations
+from ampubsub.machine.relations import Relations, mask_of
 from ampubsub.machine.resolution import Resolution
 from ampubsub.machine.result import MutationKind
 from ampubsub.machine.steps import Step, StepKind
@@ -31,6 +31,7 @@ class Account:
         "_findings",
         "_level",
         "_log",
+        "_noted",
         "_recording",
         "_stepped",
         "_steps",
@@ -53,6 +54,9 @@ class Account:
             not transition.mutation.check or options.record_check_steps
         )
         """Whether everything is."""
+        self._noted: list[Step] = []
+        if self._steps:
+            transition.recorded = self._noted
         self._findings: Findings | None = None
         self._stepped: Role | None = None
 
@@ -68,7 +72,7 @@ class Account:
         mutation = transition.mutation
         self._tell(self._tracers.transition_init, transition)
         if self._recording:
-            transition.steps += [Step(StepKind.CALLED, "", name) for name in mutation.called]
+            self._noted += [Step(StepKind.CALLED, "", name) for name in mutation.called]
         if self._level >= 3:
             auto = ":auto" if mutation.auto else ""
             called = " ".join(mutation.called)
@@ -87,7 +91,7 @@ class Account:
         transition = self._transition
         names = rules.names
         if self._recording:
-            steps = transition.steps
+            steps = self._noted
             if kind is REMOVE:
                 steps += [Step(StepKind.DEACTIVATE, "", names[state]) for state in base]
             else:
@@ -104,7 +108,7 @@ class Account:
             names,
             rules.schema,
             transition.called,
-            transition.steps,
+            self._noted,
             wants_steps=self._recording,
             adds=self._steps,
         )
@@ -148,7 +152,7 @@ class Account:
             if names:
                 self._line(3, f"[cancel:reject] {' '.join(names)}")
                 if self._recording:
-                    transition.steps += [Step(StepKind.CANCEL, "", name) for name in names]
+                    self._noted += [Step(StepKind.CANCEL, "", name) for name in names]
         self._tell(self._tracers.transition_start, transition)
 
     # -- handlers ----------------------------------------------------------------------------------
@@ -193,7 +197,7 @@ class Account:
         else:
             first = "" if start < 0 or kind == SELF else names[start]
             step = Step(StepKind.HANDLER, first, "" if end < 0 else names[end], _FLAGS[kind])
-        self._transition.steps.append(step)
+        self._noted.append(step)
 
     def refused(self, role: Role, name: str) -> None:
         """The handlers of one name did not agree."""
@@ -202,6 +206,11 @@ class Account:
             self._line(3, f"[{label}] ({' '.join(self._transition.target)}) by {name}")
 
     # -- the end -----------------------------------------------------------------------------------
+
+    def settled_by(self, resolution: Resolution, multi: int) -> None:
+        """The clocks have ticked. `multi` is the mask of Multi states."""
+        again = multi & mask_of(resolution.called)
+        self.settled(resolution.target, resolution.before, again, resolution.names)
 
     def settled(self, target: Sequence[int], before: Sequence[int], again: int, names: Sequence[str]) -> None:
         """The active states are others now. `again` are the called Multi states that were active already."""

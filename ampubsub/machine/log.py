@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ampubsub.machine.log_args import format_args
 from ampubsub.machine.mutation import Args
@@ -17,7 +17,7 @@ _KEPT_BETWEEN = 500
 class Log:
     """Where the lines of one machine go."""
 
-    __slots__ = ("_between", "failed", "id", "options", "silent", "transition")
+    __slots__ = ("between", "failed", "id", "options", "silent", "transition")
 
     def __init__(self, machine_id: str, options: Options, failed: Callable[[BaseException], None]) -> None:
         self.id = machine_id
@@ -27,7 +27,8 @@ class Log:
         self.transition: Transition | None = None
         """The one that runs."""
         self.silent = False
-        self._between: deque[tuple[int, str]] | None = None
+        self.between: deque[tuple[int, str]] | None = None
+        """Lines written since the last transition."""
 
     def line(self, level: int, text: str) -> None:
         """Write one line, unless it is above the machine's level."""
@@ -38,11 +39,13 @@ class Log:
             text = f"[{self.id[:5]}] {text}"
         transition = self.transition
         if transition is not None and not transition.completed:
-            transition.log.append((level, text))
+            if transition.lines is None:
+                transition.lines = []
+            transition.lines.append((level, text))
         else:
-            between = self._between
+            between = self.between
             if between is None:
-                between = self._between = deque(maxlen=_KEPT_BETWEEN)
+                between = self.between = deque(maxlen=_KEPT_BETWEEN)
             if not between or between[-1][1] != text or "[pipe-" in text:
                 between.append((level, text))
         if options.logger is not None:
@@ -51,10 +54,10 @@ class Log:
             except BaseException as error:
                 self.failed(error)
 
-    def take(self) -> Sequence[tuple[int, str]]:
+    def take(self) -> list[tuple[int, str]]:
         """The lines written since the transition before; they are handed over once."""
-        between, self._between = self._between, None
-        return list(between) if between else []
+        between, self.between = self.between, None
+        return list(between or ())
 
     def args(self, args: Args) -> str:
         """Arguments worth logging, as they stand at the end of a line."""

@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from ampubsub.machine.blueprint import Blueprint, blueprint, verified_names
+from ampubsub.machine.calling import trace_of
 from ampubsub.machine.clock import Time
 from ampubsub.machine.context import call_all
 from ampubsub.machine.errors import (
@@ -39,7 +40,7 @@ from ampubsub.machine.subscriptions import Subscriptions
 from ampubsub.machine.tracing import Tracer, TracerSet
 from ampubsub.machine.transition import Event, Transition
 from ampubsub.machine.view import MachineView
-from ampubsub.machine.walk import Walk, trace_of
+from ampubsub.machine.walk import Walk
 
 ADD, REMOVE, SET = MutationKind.ADD, MutationKind.REMOVE, MutationKind.SET
 EXECUTED, CANCELED = Result.EXECUTED, Result.CANCELED

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ampubsub.machine.clock import Time
-from ampubsub.machine.mutation import Args, Mutation, Source
+from ampubsub.machine.mutation import Args, Mutation, Source, is_health
 from ampubsub.machine.result import MutationKind
 from ampubsub.machine.steps import Step
 
@@ -25,15 +25,16 @@ class Role(NamedTuple):
 class Call:
     """One handler of one binding, in one role."""
 
-    __slots__ = ("binding", "function", "may_refuse", "name", "number", "role", "shown")
+    __slots__ = ("binding", "function", "is_bound", "may_refuse", "name", "number", "role", "shown")
 
     def __init__(
         self, role: Role, name: str, function: Callable[[Event], Any] | None, number: int, binding: str
     ) -> None:
         self.role = role
         self.name = name
-        self.function = function
-        """None where a binding has no such handler."""
+        self.is_bound = function is not None
+        """Whether there is such a handler."""
+        self.function: Callable[[Event], Any] = function or _nothing
         self.number = number
         """Of the binding."""
         self.binding = binding
@@ -43,12 +44,20 @@ class Call:
         """The name in `Transition.handlers`."""
 
 
+def _nothing(event: Event) -> None:
+    pass
+
+
 class Resolved(Protocol):
     """What a transition shows of its resolution."""
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """State names by number."""
+    def kind(self) -> MutationKind:
+        """What was asked for."""
+
+    @property
+    def called_names(self) -> tuple[str, ...]:
+        """The states that it named, when it is remembered."""
 
     @property
     def target(self) -> Sequence[int]:
@@ -70,68 +79,63 @@ class Resolved(Protocol):
 class Transition:
     """What a tracer and a handler see of one mutation's way. Complete once `completed` is true."""
 
-    __slots__ = (
-        "_clock_before",
-        "_names",
-        "accepted",
-        "before",
-        "completed",
-        "error",
-        "handlers",
-        "latest",
-        "left_in",
-        "log",
-        "log_before",
-        "machine",
-        "mutation",
-        "number",
-        "queue_len",
-        "resolved",
-        "settled",
-        "steps",
-        "ticked",
-    )  # fmt: skip
+    # Without slots: what most transitions never set stands once, here.
+    accepted = True
+    completed = False
+    settled = False
+    """Whether it is decided if clocks change."""
+    ticked = False
+    """Whether they did."""
+    error: BaseException | None = None
+    """What a handler raised, if one did."""
+    latest: Call | None = None
+    """The handler called last."""
+    left_in: Sequence[int] | None = None
+    """Target states while handlers take some out of an Auto mutation."""
+    resolved: Resolved | None = None
+    """What relations made of it; None until they have."""
+    recorded: list[Step] | None = None
+    """Steps, where they are recorded."""
+    lines: list[tuple[int, str]] | None = None
+    lines_before: list[tuple[int, str]] | None = None
+    """Lines of the log, where there are any."""
+    queue_len = 0
+    """Mutations waiting when it ended."""
 
     def __init__(
         self,
         machine: Machine,
-        mutation: Mutation,
+        mutation: Mutation | None,
+        args: Args,
+        queue_tick: int,
         number: int,
         names: tuple[str, ...],
         before: tuple[int, ...],
         clock: tuple[int, ...],
     ) -> None:
         self.machine = machine
-        self.mutation = mutation
+        self._mutation = mutation
+        self.args = args
+        """The mutation's arguments."""
+        self._queue_tick = queue_tick
         self.number = number
         self._names = names
         self.before = before
         """States active before, by number."""
         self._clock_before = clock
-        self.resolved: Resolved | None = None
-        """What relations made of it; None until they have."""
-        self.left_in: Sequence[int] | None = None
-        """Target states while handlers take some out of an Auto mutation."""
-        self.accepted = True
-        self.completed = False
-        self.settled = False
-        """Whether it is decided if clocks change."""
-        self.ticked = False
-        """Whether they did."""
-        self.steps: list[Step] = []
-        """Empty unless the machine records steps."""
         self.handlers: list[str] = []
         """Names of the bound handlers that ran, in order; one that refused or failed ends with `!`."""
-        self.log: list[tuple[int, str]] = []
-        """(level, text) lines written while it ran."""
-        self.log_before: Sequence[tuple[int, str]] = ()
-        """Lines written between the transition before and this one's end; the last ones, if they are many."""
-        self.queue_len = 0
-        """Mutations waiting when it ended."""
-        self.error: BaseException | None = None
-        """What a handler raised, if one did."""
-        self.latest: Call | None = None
-        """The handler called last."""
+
+    @property
+    def mutation(self) -> Mutation:
+        """The mutation being carried out."""
+        found = self._mutation
+        if found is None:  # it never waited in the queue: made when somebody looks
+            resolved = self.resolved
+            assert resolved is not None
+            found = self._mutation = Mutation(resolved.kind, resolved.called_names, self.args)
+            found.queue_tick, found.queue_tick_now = self._queue_tick, self._queue_tick - 1
+        return found
 
     @property
     def id(self) -> str:
@@ -147,11 +151,6 @@ class Transition:
     def called(self) -> tuple[str, ...]:
         """The states that the mutation named."""
         return self.mutation.called
-
-    @property
-    def args(self) -> Args:
-        """The mutation's arguments."""
-        return self.mutation.args
 
     @property
     def target(self) -> list[str]:
@@ -204,6 +203,21 @@ class Transition:
                 ticks[position] += 1
 
     @property
+    def steps(self) -> list[Step]:
+        """What relations and handlers did; empty unless the machine records steps."""
+        return self.recorded or []
+
+    @property
+    def log(self) -> list[tuple[int, str]]:
+        """(level, text) lines written while it ran."""
+        return self.lines or []
+
+    @property
+    def log_before(self) -> list[tuple[int, str]]:
+        """Lines written between the transition before and this one's end; the last ones, if they are many."""
+        return self.lines_before or []
+
+    @property
     def source(self) -> Source:
         """What a mutation made during this transition has as its source."""
         return Source(self.machine.id, self.id, self.time_before.sum())
@@ -211,8 +225,7 @@ class Transition:
     @property
     def is_health(self) -> bool:
         """A lone Heartbeat or Healthcheck: brings no Auto states along."""
-        mutation = self.mutation
-        return mutation.kind is MutationKind.ADD and mutation.called in (("Heartbeat",), ("Healthcheck",))
+        return is_health(self.mutation)
 
     def _of(self, numbers: Sequence[int]) -> list[str]:
         names = self._names
@@ -255,7 +268,7 @@ class Event:
     @property
     def args(self) -> Args:
         """Arguments of the mutation."""
-        return self.transition.mutation.args
+        return self.transition.args
 
     @property
     def mutation(self) -> Mutation:

@@ -31,34 +31,30 @@ from collections.abc import Callable, Iterable, Sequence
 from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from warnings import warn
 
 from ampubsub.machine.account import Account
 from ampubsub.machine.blueprint import Blueprint
-from ampubsub.machine.errors import HandlerTimeoutError, SlowHandlerWarning, WrongThreadError
-from ampubsub.machine.handlers import ANY_STATE, END, STATE, Handlers
+from ampubsub.machine.calling import call_in_order, entered, finish, negotiate
+from ampubsub.machine.errors import WrongThreadError
+from ampubsub.machine.handlers import Handlers
 from ampubsub.machine.log import Log
-from ampubsub.machine.mutation import Args, Eval, Mutation
-from ampubsub.machine.negotiation import Negotiation
+from ampubsub.machine.mutation import NO_ARGS, Args, Eval, Mutation, is_health
 from ampubsub.machine.options import Options
 from ampubsub.machine.queue import Queue
 from ampubsub.machine.relations import mask_of
 from ampubsub.machine.resolution import Memory, Place, Resolution
 from ampubsub.machine.result import MutationKind, Result
-from ampubsub.machine.schema import EXCEPTION
 from ampubsub.machine.tracing import TracerSet
-from ampubsub.machine.transition import Call, Event, Panic, Role, Transition
+from ampubsub.machine.transition import Transition
 
 if TYPE_CHECKING:
     from ampubsub.machine.machine import Machine
 
-ADD = MutationKind.ADD
+ADD, EVAL = MutationKind.ADD, MutationKind.EVAL
 EXECUTED, CANCELED = Result.EXECUTED, Result.CANCELED
 QUEUED = Result(2)
 _NOWHERE = Place((), 0)
 """Where a machine is that cannot use what is remembered."""
-_ROLE_ENDS = -1
-"""Number of the call that stands for the end of a role."""
 
 
 class Walk:
@@ -117,7 +113,7 @@ class Walk:
         """Dispose of the machine once the queue has run."""
         self.generation = 0
         """Grows when something happens in a handler that the rest of the walk has to heed."""
-        self.failures: list[BaseException] = []
+        self.failures: list[BaseException] | None = None
         """What others' code raised during the present run of the queue."""
         self.backoff_until = 0.0
         self.error: BaseException | None = None
@@ -129,9 +125,14 @@ class Walk:
         """Others' code raised: to be raised again once the queue has run, or at once when it does not."""
         if not self.running:
             raise error
-        self.failures.append(error)
+        self._keep(error)
         if not isinstance(error, Exception):
             self.queue.cancel()
+
+    def _keep(self, error: BaseException) -> None:
+        if self.failures is None:
+            self.failures = []
+        self.failures.append(error)
 
     def tell(self, hooks: Iterable[Callable[..., object]], *args: Any) -> None:
         """Call hooks, all of them."""
@@ -173,7 +174,7 @@ class Walk:
             place = "queue" if mutation.queue_tick else "prepend"
             called = " ".join(mutation.called)
             self.log.line(3, f"[{place}:{mutation.kind.value}] {called}{self.log.args(mutation.args)}")
-        if mutation.kind is MutationKind.EVAL:
+        if mutation.kind is EVAL:
             return
         if self.tracers.mutation_queued:
             self.tell(self.tracers.mutation_queued, self.machine, mutation)
@@ -215,51 +216,76 @@ class Walk:
                 self.active = place.active
                 return resolution.result
         queue = self.queue
-        mutation = Mutation(resolution.kind, resolution.called_names, args or None)
-        queue.tick = tick = queue.tick + 1
-        mutation.queue_tick = tick
-        mutation.queue_tick_now = tick - 1
-        mutation.queue_len = 1
-        return self.run(mutation, resolution)
+        queue.tick += 1
+        outer, self.failures = self.failures, None
+        memory, result = self.memory, CANCELED
+        self.running = True
+        self.place = _NOWHERE
+        try:
+            try:
+                result = self._walk(None, resolution, args or NO_ARGS)
+            except BaseException as error:
+                self._torn(error)
+            if queue.waiting:
+                self._drain(None)
+        finally:
+            self.transition = self.log.transition = None
+            self.running = False
+        if tracers.queue_end or self.dispose_next or machine._subscriptions is not None:
+            self._over()
+        if (
+            self.order is resolution.target
+            and resolution.next is not None
+            and self.memory is memory
+            and not (self.backoff_until or self.disposing)
+        ):
+            self.place = resolution.next
+        else:
+            self.stand(resolution if self.memory is memory else None)
+        failures, self.failures = self.failures, outer
+        if failures is not None:
+            raise _worst(failures)
+        return result
 
-    def run(self, own: Mutation, known: Resolution | None = None) -> Result:
-        """Carry out what waits until nothing does. The result of `own`, which is next, with its resolution if known."""
-        queue = self.queue
+    def run(self, own: Mutation) -> Result:
+        """Carry out what waits until nothing does. The result of `own`, which is next."""
         if self.running:
             self._announce(own)
             if self.options.log_level >= 3:
-                count = len(queue.waiting)
+                count = len(self.queue.waiting)
                 self.log.line(3, f"[postpone] queue running ({count} item{'s' if count > 1 else ''})")
             return QUEUED
-        result = CANCELED
-        outer, self.failures = self.failures, []
+        outer, self.failures = self.failures, None
         self.running = True
         self.place = _NOWHERE
-        waiting = queue.waiting
         try:
-            if known is None:
-                self._announce(own)
-            while waiting or known is not None:
-                mutation = own if known is not None else queue.pop()
-                try:
-                    if mutation.kind is MutationKind.EVAL:
-                        self._eval(mutation)
-                        continue
-                    outcome = self._walk(mutation, known)
-                except BaseException as error:
-                    self._torn(error)
-                    outcome = CANCELED
-                finally:
-                    known = None
-                if mutation is own:
-                    result = outcome
+            self._announce(own)
+            result = self._drain(own)
         finally:
             self.transition = self.log.transition = None
             self.running = False
         self._over()
+        self.stand(None)
         failures, self.failures = self.failures, outer
-        if failures:
-            raise next((error for error in failures if not isinstance(error, Exception)), failures[0])
+        if failures is not None:
+            raise _worst(failures)
+        return result
+
+    def _drain(self, own: Mutation | None) -> Result:
+        """Carry out what waits; the result of `own`."""
+        queue, result = self.queue, CANCELED
+        while queue.waiting:
+            mutation = queue.pop()
+            try:
+                if mutation.kind is EVAL:
+                    self._eval(mutation)
+                    continue
+                outcome = self._walk(mutation, None, mutation.args)
+            except BaseException as error:
+                self._torn(error)
+                outcome = CANCELED
+            if mutation is own:
+                result = outcome
         return result
 
     def _eval(self, mutation: Mutation) -> None:
@@ -270,7 +296,7 @@ class Walk:
 
     def _torn(self, error: BaseException) -> None:
         """An exception came from outside in the middle of a walk: the clocks are what counts; set right what follows."""
-        self.failures.append(error)
+        self._keep(error)
         self.queue.cancel()
         clock = self.clock
         before = self.active
@@ -297,21 +323,20 @@ class Walk:
             try:
                 hook(self.machine)
             except BaseException as error:
-                self.failures.append(error)
+                self._keep(error)
         for call in ended:
             try:
                 call()
             except BaseException as error:
-                self.failures.append(error)
+                self._keep(error)
         if self.dispose_next and not self.running:
             self.dispose_next = False
             try:
                 self.machine.dispose()
             except BaseException as error:
-                self.failures.append(error)
-        self.stand()
+                self._keep(error)
 
-    def stand(self) -> None:
+    def stand(self, came_by: Resolution | None) -> None:
         """An idle machine stands at its place, unless something makes what is remembered there useless."""
         limit = self.options.remember_plans
         if self.disposing or self.running or limit <= 0:
@@ -323,64 +348,99 @@ class Walk:
         place = self.memory.place(self.order, self.active, limit)
         if place is not None:
             self.place = place
+            if came_by is not None and came_by.target is self.order:
+                came_by.next = place
 
     # -- one transition ----------------------------------------------------------------------------
 
-    def _walk(self, mutation: Mutation, resolution: Resolution | None) -> Result:
+    def _walk(self, mutation: Mutation | None, resolution: Resolution | None, args: Args) -> Result:
         options, tracers, machine = self.options, self.tracers, self.machine
         self.count += 1
         before, active, generation = self.order, self.active, self.generation
-        check = mutation.check
-        watched = options.log_level > 1 or options.record_steps or tracers.wants_more
+        if mutation is None:  # remembered, and nobody looks on closely
+            auto = check = watched = False
+        else:
+            auto, check = mutation.auto, mutation.check
+            watched = options.log_level > 1 or options.record_steps or tracers.wants_more
         transition: Transition | None = None
         account: Account | None = None
         if watched or self.handlers is not None or tracers.transition_end or machine.on_change is not None:
-            names = self.rules.names
-            transition = Transition(machine, mutation, self.count, names, before, tuple(self.clock))
+            names, tick = self.rules.names, self.queue.tick
+            transition = Transition(
+                machine, mutation, args, tick, self.count, names, before, tuple(self.clock)
+            )
             self.transition = self.log.transition = transition
             if watched:
                 account = Account(transition, options, self.log, tracers, self.tell)
                 account.begins()
         if resolution is None:
+            assert mutation is not None
             resolution = self._resolution(mutation, account)
         accepted = resolution.accepted
         if transition is not None:
             transition.resolved = resolution
-            transition.accepted = accepted
+            if not accepted:
+                transition.accepted = False
             if account is not None:
                 account.resolved(resolution)
             refused = 0
-            if accepted and self.handlers is not None and (resolution.asks or options.log_level >= 5):
-                accepted, refused = self._negotiate(transition, resolution, account)
-                accepted = accepted and not transition.completed
-            if mutation.auto and not check:
+            if accepted and not watched and not auto:
+                if resolution.asks:
+                    accepted = call_in_order(self, transition, resolution, resolution.asks) is None
+            elif accepted and self.handlers is not None:
+                accepted, refused = negotiate(self, transition, resolution, account)
+            if auto and not check:
                 resolution = transition.resolved = self._settled(resolution, refused, account)
                 transition.left_in = None
-        elif accepted and mutation.auto:
+        elif accepted and auto:
             resolution = self.memory.settled(resolution)
-        changed = False
         if not check:
             changed = accepted and not self.disposing and bool(resolution.ticks)
             if accepted and not self.disposing:
-                self._settle(resolution)
-            accepted = self._finish(mutation, resolution, transition, account, accepted, generation)
+                clock = self.clock
+                for state, more in resolution.ticks:
+                    clock[state] += more
+                self.order, self.active = resolution.target, resolution.reached
+                if transition is not None:
+                    transition.ticked = True
+            if transition is not None:
+                transition.settled = True
+                if accepted:
+                    if account is not None and not self.disposing:
+                        account.settled_by(resolution, self.rules.multi)
+                    accepted = finish(self, transition, resolution, account, generation)
+                if machine.on_change is not None:
+                    times = transition.time_before, transition.time_after
+                    self.tell((machine.on_change,), machine, *times)
+            elif accepted and machine._subscriptions is not None:
+                for state in resolution.enters:
+                    entered(self, state, args)
             if changed and accepted and not self.disposing:
-                if account is not None and not mutation.auto and not transition.is_health:  # type: ignore[union-attr]
+                if account is not None and mutation is not None and not auto and not is_health(mutation):
                     account.autos(self.rules, self.order, self.active, resolution.auto_states)
                 if resolution.auto_states:
                     self.prepend(Mutation(ADD, resolution.states(resolution.auto_states), auto=True))
         if transition is not None:
-            transition.accepted = transition.accepted and accepted
-            transition.log_before = self.log.take()
+            if not accepted:
+                transition.accepted = False
+            if self.log.between:
+                transition.lines_before = self.log.take()
             transition.queue_len = len(self.queue.waiting)
             transition.completed = True
-            self.tell(tracers.transition_end, transition)
+            if tracers.transition_end:
+                self.tell(tracers.transition_end, transition)
         if check:
             return EXECUTED if accepted else CANCELED
-        if machine._subscriptions is not None and (
-            accepted or (transition is not None and transition.ticked)
-        ):
-            self._told(mutation, resolution, before, active, accepted)
+        waits = machine._subscriptions
+        if waits is not None and (accepted or (transition is not None and transition.ticked)):
+            if not accepted or auto:
+                now = self.active
+                came = tuple([state for state in self.order if not active >> state & 1])
+                left = tuple([state for state in before if not now >> state & 1])
+                self._tell_waits(came, left, -1, accepted)
+            elif waits.cares(resolution.entered, resolution.left):
+                ticked = resolution.entered | resolution.left
+                self._tell_waits(resolution.enters, resolution.exits, ticked, accepted)
         if not accepted or self.disposing:
             return CANCELED
         return resolution.result
@@ -422,66 +482,6 @@ class Walk:
         account.judged(self.active)
         return settled
 
-    def _settle(self, resolution: Resolution) -> None:
-        """Clocks tick: the target states are the active ones."""
-        clock = self.clock
-        for state, more in resolution.ticks:
-            clock[state] += more
-        self.order = resolution.target
-        self.active = resolution.reached
-
-    def _finish(
-        self,
-        mutation: Mutation,
-        resolution: Resolution,
-        transition: Transition | None,
-        account: Account | None,
-        accepted: bool,
-        generation: int,
-    ) -> bool:
-        """Final handlers and those who wait for arguments; whether the transition stands."""
-        waits = self.machine._subscriptions
-        if transition is None:
-            if accepted and waits is not None and waits.args:
-                for state in resolution.enters:
-                    self._entered(state, mutation.args)
-            return accepted
-        if accepted and not self.disposing:
-            transition.ticked = True
-        transition.settled = True
-        if accepted:
-            if account is not None and not self.disposing:
-                again = self.rules.multi & mask_of(resolution.called)
-                account.settled(resolution.target, resolution.before, again, resolution.names)
-            closely = self.options.log_level >= 5 or (waits is not None and bool(waits.args))
-            changed = generation != self.generation
-            if closely or changed or resolution.finals:
-                calls: Sequence[Call] = resolution.finals
-                if closely or changed:
-                    calls = self._every(_finals_of(resolution), closely)
-                if self._call(transition, resolution, calls, account, None) is not None:
-                    accepted = False
-                    latest = transition.latest
-                    if latest is None or latest.role.kind != ANY_STATE:
-                        self._take_out(transition, resolution, account)
-        if self.machine.on_change is not None:
-            self.tell((self.machine.on_change,), self.machine, transition.time_before, transition.time_after)
-        return accepted
-
-    def _told(
-        self, mutation: Mutation, resolution: Resolution, before: Sequence[int], active: int, accepted: bool
-    ) -> None:
-        """The transition is over: tell who waits."""
-        if accepted and not mutation.auto:
-            if self.machine._subscriptions.cares(resolution.entered, resolution.left):  # type: ignore[union-attr]
-                ticked = resolution.entered | resolution.left
-                self._tell_waits(resolution.enters, resolution.exits, ticked, accepted)
-        else:
-            now = self.active
-            entered = tuple([state for state in self.order if not active >> state & 1])
-            left = tuple([state for state in before if not now >> state & 1])
-            self._tell_waits(entered, left, -1, accepted)
-
     def _tell_waits(self, entered: Sequence[int], left: Sequence[int], ticked: int, accepted: bool) -> None:
         waits = self.machine._subscriptions
         if waits is not None:
@@ -491,269 +491,7 @@ class Walk:
                 )
             )
 
-    def _entered(self, state: int, args: Args) -> None:
-        """The final handlers of a state have run: tell who waits for these arguments."""
-        waits = self.machine._subscriptions
-        if waits is not None and waits.args:
-            try:
-                self.tell(waits.entered_with(state, args))
-            except BaseException as error:  # arguments that cannot be compared
-                self.failed(error)
 
-    # -- handlers ----------------------------------------------------------------------------------
-
-    def _negotiate(
-        self, transition: Transition, resolution: Resolution, account: Account | None
-    ) -> tuple[bool, int]:
-        """Ask all who may refuse; whether they agree, and the mask of Auto states that were refused."""
-        negotiation = Negotiation(self.rules, resolution) if resolution.auto else None
-        calls: Sequence[Call] = resolution.asks
-        if self.options.log_level >= 5:
-            everything = negotiation or Negotiation(self.rules, resolution)
-            calls = self._every(everything.after(None, self.handlers), False)  # type: ignore[arg-type]
-        refused = self._call(transition, resolution, calls, account, negotiation)
-        if negotiation is None:
-            return refused is None, 0
-        return refused is None and not negotiation.in_vain, negotiation.refused
-
-    def _call(
-        self,
-        transition: Transition,
-        resolution: Resolution,
-        calls: Sequence[Call],
-        account: Account | None,
-        negotiation: Negotiation | None,
-    ) -> Call | None:
-        """Call handlers in order. The one that refused or failed, if one did: the rest was not called then."""
-        machine, options, ran = self.machine, self.options, transition.handlers
-        limit = options.slow_handler_s
-        if options.handler_timeout_s is not None and options.handler_timeout_s < limit:
-            limit = options.handler_timeout_s
-        rest: Sequence[Call] | None = calls
-        while rest is not None:
-            calls, rest = rest, None
-            generation = self.generation
-            started = monotonic()
-            for position, call in enumerate(calls):
-                function = call.function
-                if function is None:
-                    if call.number == _ROLE_ENDS:
-                        self._entered(call.role.end, transition.mutation.args)
-                    elif account is not None:
-                        account.tries(call)
-                    continue
-                transition.latest = call
-                if account is not None:
-                    account.starts(call)
-                ran.append(call.shown)
-                raised = False
-                answer: object = False
-                if transition.completed:  # a handler before this one raised
-                    if account is not None:
-                        account.invalid(call)
-                else:
-                    try:
-                        answer = function(Event(call.name, machine, transition))
-                    except BaseException as error:
-                        raised = True
-                        self._raised(transition, resolution, call, error, account)
-                now = monotonic()
-                if (
-                    account is None
-                    and not raised
-                    and not (answer is False and call.may_refuse)
-                    and now - started <= limit
-                    and generation == self.generation
-                ):
-                    started = now
-                    continue
-                too_slow = now - started > limit and self._took_too_long(transition, call, now - started)
-                if account is not None:
-                    if not (raised or too_slow or transition.completed):
-                        account.returned(call)
-                    account.ends(call)
-                if raised or too_slow or (answer is False and call.may_refuse):
-                    ran[-1] += "!"
-                    if raised:
-                        self._skip(transition, resolution, calls[position + 1 :], call, account)
-                    if call.role.kind < END and account is not None:
-                        account.refused(call.role, call.name)
-                    if negotiation is None or not negotiation.goes_on_without(call.role):
-                        return call
-                    transition.left_in = tuple(negotiation.target)
-                    rest = self._rest(resolution, call, (), negotiation)
-                    break
-                if self.disposing:
-                    is_last = call.role.kind == ANY_STATE and position == len(calls) - 1
-                    return None if is_last else call
-                if generation != self.generation:
-                    rest = self._rest(resolution, call, calls[position + 1 :], negotiation)
-                    break
-                started = monotonic() if account is not None else now
-        return None
-
-    def _rest(
-        self, resolution: Resolution, call: Call, others: Sequence[Call], negotiation: Negotiation | None
-    ) -> list[Call]:
-        """What is left to call after one handler, now that something changed: first `others` of its role."""
-        role = call.role
-        handlers = self.handlers
-        assert handlers is not None
-        same = [other for other in others if other.role == role and other.number != _ROLE_ENDS]
-        if role.kind < END:  # a negotiation
-            asked = negotiation or Negotiation(self.rules, resolution)
-            return same + self._every(asked.after(role, handlers), False)
-        roles = _finals_of(resolution)
-        waits = self.machine._subscriptions
-        closely = waits is not None and bool(waits.args)
-        if closely and role.kind == STATE:
-            same.append(_role_end(role))
-        return same + self._every(roles[roles.index(role) + 1 :], closely)
-
-    def _every(self, roles: Iterable[Role], ends: bool) -> list[Call]:
-        """The handlers of these roles; at the highest log level also those that are not there.
-
-        `ends` adds, after each state's, a call that tells who waits for arguments.
-        """
-        handlers = self.handlers
-        calls: list[Call] = []
-        for role in roles:
-            if handlers is not None:
-                calls += handlers.trying(role) if self.options.log_level >= 5 else handlers.playing(role)
-            if ends and role.kind == STATE:
-                calls.append(_role_end(role))
-        return calls
-
-    def _skip(
-        self,
-        transition: Transition,
-        resolution: Resolution,
-        calls: Sequence[Call],
-        failed: Call,
-        account: Account | None,
-    ) -> None:
-        """After a handler that raised: of other bindings' handlers of that name, a final one's turn is still noted."""
-        if failed.may_refuse:
-            return
-        for call in calls:
-            if call.role != failed.role:
-                break
-            if call.function is None:
-                if call.number == _ROLE_ENDS:
-                    self._entered(call.role.end, transition.mutation.args)
-                elif account is not None:
-                    account.tries(call)
-                continue
-            transition.latest = call
-            if account is not None:
-                account.starts(call)
-            transition.handlers.append(call.shown + "!")
-            if transition.completed:
-                if account is not None:
-                    account.invalid(call)
-            else:
-                try:
-                    call.function(Event(call.name, self.machine, transition))
-                except BaseException as error:
-                    self._raised(transition, resolution, call, error, account)
-                else:
-                    if account is not None:
-                        account.returned(call)
-            if account is not None:
-                account.ends(call)
-
-    def _raised(
-        self,
-        transition: Transition,
-        resolution: Resolution,
-        call: Call,
-        error: BaseException,
-        account: Account | None,
-    ) -> None:
-        """A handler raised: undo what is not settled, and let Exception run next."""
-        becomes_state = self.options.panic_to_exception or not isinstance(error, Exception)
-        if not (self.options.panic_to_exception and isinstance(error, Exception)):
-            self.failed(error)
-        if self.disposing:
-            return
-        transition.error = error
-        if EXCEPTION in transition.called:
-            return
-        self.log.line(3, "[recover] handling panic...")
-        if becomes_state:
-            self.error = error
-            if call.role.kind >= END:
-                self._take_out(transition, resolution, account)
-        self.log.line(3, f"[cancel] ({' '.join(transition.target)}) by recover")
-        transition.accepted = False
-        transition.completed = True
-        if becomes_state:
-            trace = trace_of(error) if self.options.log_stack_traces else ""
-            args = {"_am_err": error, "_am_errTrace": trace, "_am_panic": Panic(transition)}
-            self.prepend(Mutation(ADD, (EXCEPTION,), args))
-
-    def _take_out(self, transition: Transition, resolution: Resolution, account: Account | None) -> None:
-        """Take the states whose final handlers have not run out again; what comes before stays.
-
-        As in Go, called Multi states that stay tick once more.
-        """
-        if self.disposing:
-            return
-        latest = transition.latest
-        order, clock = list(self.order), self.clock
-        if latest is not None and latest.role.kind == STATE:
-            position = resolution.enters.index(latest.role.end)
-            for state in resolution.enters[position:]:
-                if state in order:
-                    order.remove(state)
-        names = resolution.names
-        self.log.line(3, f"[recover] partial final states as ({' '.join(names[state] for state in order)})")
-        before = self.order
-        stays = mask_of(order)
-        again = self.rules.multi & mask_of(resolution.called) & stays
-        for state in before:
-            if not stays >> state & 1:
-                clock[state] += 1
-            elif again >> state & 1:
-                clock[state] += 2
-        self.order, self.active = tuple(order), stays
-        if account is not None:
-            account.settled(order, before, again, names)
-
-    def _took_too_long(self, transition: Transition, call: Call, seconds: float) -> bool:
-        """A handler was slow: say so; whether that counts as a refusal."""
-        options, machine = self.options, self.machine
-        timeout = options.handler_timeout_s
-        if timeout is None or seconds <= timeout:
-            text = f"{call.name} from {call.binding} of {machine.id} took {seconds:.1f} s: the machine stood still"
-            self.log.line(2, f"[slow] {text}")
-            try:
-                warn(f"{text}; make it an async handler", SlowHandlerWarning, stacklevel=5)
-            except Warning as error:
-                self.failed(error)
-            return False
-        self.log.line(3, f"[cancel] ({' '.join(transition.target)}) by timeout")
-        self.log.line(4, f"[handler:timeout]: {call.name} from {call.binding}")
-        if seconds > options.handler_deadline_s:
-            self.queue.clear()
-            machine.add_err(
-                HandlerTimeoutError(f"handler timeout: {call.name} from {call.binding}"),
-                event=Event(call.name, machine, transition),
-            )
-            self.backoff_until = monotonic() + options.handler_backoff_s
-        return True
-
-
-def _finals_of(resolution: Resolution) -> list[Role]:
-    return Handlers.finished(resolution.exits, resolution.enters)
-
-
-def _role_end(role: Role) -> Call:
-    return Call(role, "", None, _ROLE_ENDS, "")
-
-
-def trace_of(error: BaseException) -> str:
-    """The stack trace of an error, as text."""
-    import traceback
-
-    return "".join(traceback.format_exception(error)).rstrip()
+def _worst(failures: Sequence[BaseException]) -> BaseException:
+    """What has to be raised of all that was: the first that is no `Exception`, else the first."""
+    return next((error for error in failures if not isinstance(error, Exception)), failures[0])

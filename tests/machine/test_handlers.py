@@ -25,7 +25,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        for module in ("walk", "machine"):
+        for module in ("calling", "walk", "machine"):
             monkeypatch.setattr(f"ampubsub.machine.{module}.monotonic", lambda: self.now, raising=False)
 
 

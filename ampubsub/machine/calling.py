@@ -273,15 +273,17 @@ def _skip(
 def take_out(walk: Walk, transition: Transition, resolution: Resolution, account: Account | None) -> None:
     """Take the states whose final handlers have not run out again; what comes before stays.
 
-    As in Go, called Multi states that stay tick once more.
+    As in Go, called Multi states that stay tick once more, and an exception while states are left lets those that were entered
+    stay; an interruption does not.
     """
     if walk.disposing:
         return
     latest, before, clock = transition.latest, walk.order, walk.clock
     order = list(before)
-    if latest is not None and latest.role.kind == STATE:
-        position = resolution.enters.index(latest.role.end)
-        gone = mask_of(resolution.enters[position:])
+    interrupted = transition.error is not None and not isinstance(transition.error, Exception)
+    if latest is not None and (latest.role.kind == STATE or (latest.role.kind == END and interrupted)):
+        first = resolution.enters.index(latest.role.end) if latest.role.kind == STATE else 0
+        gone = mask_of(resolution.enters[first:])
         order = [state for state in order if not gone >> state & 1]
     names = resolution.names
     walk.log.line(3, f"[recover] partial final states as ({' '.join(names[state] for state in order)})")

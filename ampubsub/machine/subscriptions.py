@@ -339,7 +339,7 @@ class Subscriptions:
         if not wait.is_over:
             wait.query = query
             self._queries[wait] = None
-            wait.drop = lambda wait: self._queries.pop(wait, None)  # type: ignore[call-overload]
+            wait.drop = partial(_take_out, self._queries)
 
     def when_queue(self, waiter: Waiter, tick: int) -> None:
         """Fire after the first accepted transition at or past that queue tick."""
@@ -352,13 +352,13 @@ class Subscriptions:
         """Fire once the queue is empty."""
         wait = Wait(waiter, self._next(), None)
         self._queue_ends[wait] = None
-        wait.drop = lambda wait: self._queue_ends.pop(wait, None)
+        wait.drop = partial(_take_out, self._queue_ends)
 
     def when_disposed(self, waiter: Waiter) -> None:
         """Fire once the machine is gone."""
         wait = Wait(waiter, self._next(), None)
         self._disposal[wait] = None
-        wait.drop = lambda wait: self._disposal.pop(wait, None)
+        wait.drop = partial(_take_out, self._disposal)
 
     def state_context(self, state: str, is_active: bool) -> StateContext:
         """The context of a state's present activation; already ended when it is not active."""
@@ -566,6 +566,12 @@ class Subscriptions:
                 *(waiter.finish for waiter in disposal if waiter is not None),
             ]
         )
+
+
+def _take_out(waits: dict[Any, None], wait: Wait) -> None:
+    waits.pop(wait, None)
+    if not waits:
+        waits.clear()  # gives back the room that many took
 
 
 def _fire(wait: Wait, fired: Fired) -> None:

@@ -338,8 +338,9 @@ class Walk:
 
     def stand(self, came_by: Resolution | None) -> None:
         """An idle machine stands at its place, unless something makes what is remembered there useless."""
-        limit = self.options.remember_plans
-        if self.disposing or self.running or limit <= 0:
+        options = self.options
+        limit = options.remember_plans
+        if self.disposing or self.running or limit <= 0 or options.record_steps or options.log_level > 1:
             return
         if self.backoff_until:
             if monotonic() < self.backoff_until:

@@ -4,8 +4,8 @@ A settings file holds any part of this; whatever is left out has the default of 
 
     theme = "dark"
     mouse = true
-    [keys]              # key of an action in the help panel (?), and the keys for it
-    quit = "ctrl+q,q"
+    [keys]              # the name of an action in amdbg_tui/keymap.py, and the keys for it
+    "app.quit" = "ctrl+q,f10"
     [history]
     transitions = 1000000
     [peer]
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,9 +51,9 @@ class HistorySettings:
     """Records that may wait to be written. Beyond it, clock changes of one machine are merged into one."""
     behind: int = 50_000
     """Records the screen may be behind before it reads everything anew instead."""
-    batch: int = 2_000
+    batch: int = field(default=2_000, metadata={"least": 1})
     """Most records written at once."""
-    interval_s: float = 0.02
+    interval_s: float = field(default=0.02, metadata={"most": 10.0})
     """Least time between two writes."""
 
 
@@ -160,7 +161,19 @@ def _read(kind: type[Table], table: Mapping[str, Any], prefix: str) -> Table:
             known = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(hints)}"
             raise ValueError(f"there is no setting {prefix}{name}; {known}")
         values[name] = _checked(hints[name], value, prefix + name)
+        _within(kind, name, values[name], prefix + name)
     return kind(**values)
+
+
+def _within(kind: type[Any], name: str, value: Any, key: str) -> None:
+    """Bounds that a field names in its metadata."""
+    bounds: Mapping[str, Any] = next(
+        (one.metadata for one in dataclasses.fields(kind) if one.name == name), {}
+    )
+    if "least" in bounds and value < bounds["least"]:
+        raise ValueError(f"{key} must be at least {bounds['least']}, not {value}")
+    if "most" in bounds and value > bounds["most"]:
+        raise ValueError(f"{key} must be at most {bounds['most']}, not {value}")
 
 
 def _checked(hint: Any, value: Any, key: str) -> Any:
@@ -179,6 +192,8 @@ def _checked(hint: Any, value: Any, key: str) -> Any:
     if type(value) is not hint:
         words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
         raise ValueError(f"{key} must be {words[hint]}, not {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{key} must be a number one can wait for, not {value}")
     if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
         raise ValueError(f"{key} must not be less than 0, as {value} is")
     return value

@@ -120,7 +120,12 @@ class Session:
     async def _find_addresses(self) -> None:
         find = self.join.find_addresses
         if find is not None:
-            addresses = await trio.to_thread.run_sync(find, abandon_on_cancel=True)  # type: ignore[call-arg]  # older stubs
+            try:
+                addresses = await trio.to_thread.run_sync(find, abandon_on_cancel=True)  # type: ignore[call-arg]  # older stubs
+            except Exception as error:  # whatever it is: its text is for the person
+                self.phases.fail(str(error) or type(error).__name__, "Leave with ctrl+q and try again.")
+                await self._stop.wait()
+                return
             self.join = replace(self.join, addresses=addresses)
 
     async def _find_topic(self, host: Host) -> str:

@@ -115,6 +115,10 @@ class RecordsPane(VirtualList):
         if self.cursor == 0 and self._count:
             self.load_older()
 
+    def reached_top(self) -> None:
+        """The wheel reads older records, too."""
+        self.load_older()
+
     def load_older(self) -> None:
         """Read one page of older records, if there are any."""
         held = self.moment_at(0)

@@ -16,6 +16,7 @@ from libp2p.peer.id import ID
 from libp2p.rcmgr import Direction
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
+from ampubsub.transport.interface import DisconnectCause
 from ampubsub.transport.libp2p.frames import FrameReader, framed
 from ampubsub.transport.libp2p.settings import TransportSettings
 from ampubsub.transport.libp2p.workarounds import quic, swarm, tcp
@@ -25,6 +26,16 @@ log = logging.getLogger("ampubsub.transport")
 _MAX_IDENTIFY_BYTES = 65536
 _MAX_AGENT = 200
 _MAX_PROTOCOLS = 200
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What went over a peer's pubsub and private streams."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    messages_in: int = 0
+    messages_out: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +49,7 @@ class Connection:
     address: str
     closing: str = ""
     """Why we closed it ourselves."""
+    closing_cause: DisconnectCause = DisconnectCause.OURS
 
     @classmethod
     def of(cls, link: Any) -> Connection:
@@ -63,11 +75,22 @@ class Connection:
             return self.closing
         if self.is_quic:
             return quic.why_closed(muxed) or "connection lost"
-        return "not heard of any more" if getattr(muxed, "silent_too_long", False) else "closed by the peer"
+        if getattr(muxed, "silent_too_long", False):
+            return "not heard of any more"
+        return "closed by the peer" if getattr(muxed, "said_goodbye", False) else "connection lost"
 
-    async def close(self, why: str) -> None:
+    def cause_of_end(self) -> DisconnectCause:
+        """How it ended."""
+        if self.closing:
+            return self.closing_cause
+        muxed = self.link.muxed_conn
+        in_order = quic.was_closed_by_peer(muxed) if self.is_quic else getattr(muxed, "said_goodbye", False)
+        return DisconnectCause.CLOSED if in_order else DisconnectCause.LOST
+
+    async def close(self, why: str, cause: DisconnectCause = DisconnectCause.OURS) -> None:
         """Close it, so that the other side notices at once. Idempotent."""
-        self.closing = self.closing or why
+        if not self.closing:
+            self.closing, self.closing_cause = why, cause
         await self.link.close()
 
 
@@ -84,6 +107,9 @@ class Peer:
     """What was told of its subscriptions."""
     agent: str = ""
     protocols: tuple[str, ...] = ()
+    traffic: Traffic = field(default_factory=Traffic)
+    welcomed: trio.Event = field(default_factory=trio.Event)
+    """Set when it said a first word, or will say none."""
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from amdbg_tui.safe_text import safe_text
 from ampubsub.discovery.book import read_books
 from ampubsub.discovery.found import Found, How, is_loopback, topic_tag
 from ampubsub.discovery.mdns import MdnsError, MdnsSettings, opened
-from ampubsub.transport.interface import PeerSubscribed, Transport, TransportError
+from ampubsub.transport.interface import PeerConnected, PeerSubscribed, Transport, TransportError
 
 MOST_PEERS = 64
 """Peers shown, and dialled."""
@@ -63,11 +63,12 @@ class Look:
     peers: dict[str, Seen] = field(default_factory=dict)
     trouble: str = ""
     """Why the network could not be asked."""
-    subscribed: trio.Event = field(default_factory=trio.Event)
-    """Set, and replaced, whenever a peer says a topic."""
+    told: trio.Event = field(default_factory=trio.Event)
+    """Set, and replaced, whenever a peer says who it is or a topic of its."""
 
     async def run(self) -> None:
         """Look for `wait_s`, then try the books."""
+        until = trio.current_time() + self.wait_s
         transport = (self.make_transport or _libp2p)()
         known = {topic_tag(name): name for name in (*self.books, *self.names)}
         limit = trio.CapacityLimiter(DIALS_AT_ONCE)
@@ -77,7 +78,7 @@ class Look:
                 whole.start_soon(self._ask, transport, dials, limit)
                 try:
                     async with opened((), (), self.mdns) as channel:
-                        with trio.move_on_after(self.wait_s):
+                        with trio.move_on_at(until):
                             async for found in channel:
                                 self._found(found, known, to_dial)
                 except MdnsError as error:
@@ -130,24 +131,28 @@ class Look:
                 )
                 return
             with trio.move_on_after(TELLS_S):
-                while not transport.topics_of(seen.peer_id):
-                    await self.subscribed.wait()
+                while not (transport.topics_of(seen.peer_id) and _agent(transport, seen.peer_id)):
+                    await self.told.wait()
             seen.topics.update(transport.topics_of(seen.peer_id))
-            detail = transport.detail(seen.peer_id)
-            seen.agent = detail.agent if detail is not None else ""
+            seen.agent = _agent(transport, seen.peer_id)
             await transport.disconnect(seen.peer_id)
 
     async def _hear(self, transport: Transport) -> None:
         async for event in transport.events():
-            if isinstance(event, PeerSubscribed):
-                self.subscribed.set()
-                self.subscribed = trio.Event()
+            if isinstance(event, PeerSubscribed | PeerConnected):
+                self.told.set()
+                self.told = trio.Event()
 
 
 def _libp2p() -> Transport:
     from ampubsub.transport.libp2p import Libp2pTransport
 
     return Libp2pTransport()
+
+
+def _agent(transport: Transport, peer_id: str) -> str:
+    detail = transport.detail(peer_id)
+    return detail.agent if detail is not None else ""
 
 
 def find(

@@ -41,7 +41,6 @@ EVENT_WORDS: Mapping[type[Any], str] = {
     MachineReplaced: "replaced",
     MachineLabelled: "labelled",
     MachineGone: "gone",
-    MachineLabelled: "labels",
     ClockChanged: "clock",
     Noticed: "notice",
 }

@@ -65,14 +65,14 @@ class Search:
         known = self._machines.get(generation)
         if known is None:
             wanted = self.wanted
+            fine = wanted.passes_machine(generation.key)
             found = [
                 at
-                for at, name in enumerate(generation.names)
+                for at, name in enumerate(generation.names if fine and self.by_name else ())
                 if (not wanted.states or name in wanted.states)
                 and (not self.text or self.text in name.lower())
             ]
-            states = frozenset(found) if self.by_name else frozenset()
-            known = self._machines[generation] = wanted.passes_machine(generation.key), states
+            known = self._machines[generation] = fine, frozenset(found)
         return known
 
     def variant(self, variant: Variant) -> bool:
@@ -230,27 +230,37 @@ class TransitionBlock:
             data.variants[self._variant[at]].flags & BODY_FLAG for at in chosen
         )
         bodies = self._bodies_by_position() if needs_bodies else {}
-        clocks: list[tuple[int, ...]] = [()] * len(generations)
+        needed = [every] * len(generations)
+        for at in chosen if not every else ():
+            needed[self._machine[at]] = True
+        clocks: list[list[int]] = [[] for _ in generations]
+        whole: list[tuple[int, ...] | None] = [None] * len(generations)
         found: list[Moment] = []
-        place = 0
+        end = 0
         for at, machine, variant, width in zip(
             range(chosen[-1] + 1), self._machine, self._variant, unpack_numbers(data.width), strict=False
         ):
-            before = clocks[machine]
-            end = place + width
-            jump = jumps.get(at)
+            place, end = end, end + width
+            if not needed[machine]:
+                continue
+            is_wanted = every or at in wanted
+            clock, jump = clocks[machine], jumps.get(at)
             if jump is not None:
-                before = tuple(unpack_numbers(jump[0]))
+                clock = clocks[machine] = list(unpack_numbers(jump[0]))
+                whole[machine] = None
+            before = (whole[machine] or tuple(clock)) if is_wanted else ()
             if jump is not None and jump[1]:
-                after = clocks[machine] = tuple(unpack_numbers(jump[1]))
+                clocks[machine] = clock = list(unpack_numbers(jump[1]))
+                whole[machine] = None
             elif width:
-                clock = list(before)
                 for index in range(place, end):
                     clock[states[index]] += ticks[index]
-                after = clocks[machine] = tuple(clock)
-            else:
-                after = clocks[machine] = before
-            if every or at in wanted:
+                whole[machine] = None
+            if is_wanted:
+                after = whole[machine]
+                if after is None:
+                    after = before if not width and jump is None else tuple(clock)
+                    whole[machine] = after
                 kind, flags, trust, source, called = data.variants[variant]
                 generation = generations[machine]
                 body = bodies.get(at, NO_BODY) if flags & BODY_FLAG else NO_BODY
@@ -270,7 +280,6 @@ class TransitionBlock:
                         elapsed_first + elapsed[at],
                     )
                 )  # fmt: skip
-            place = end
         return found
 
     def _may_hold(self, text: str) -> bool:

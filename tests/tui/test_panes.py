@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from textual.pilot import Pilot
 
 from amdbg_tui.app import App

@@ -16,21 +16,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amdbg_tui import output
+from amdbg_tui.input_error import WRONG_INPUT, InputError
 from amdbg_tui.settings import PROGRAM, Locations, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from amdbg_tui.node import JoinRequest
     from ampubsub.machine import Machine
 
-WRONG_INPUT, INTERRUPTED, CRASH = 2, 130, 70
+INTERRUPTED, CRASH = 130, 70
 COMPLETE_VARIABLE = "_AMPUBSUB_TUI_COMPLETE"
 UNUSABLE_TERMINALS = ("dumb", "unknown", "")
-
-
-class InputError(click.ClickException):
-    """Something the person typed cannot be used; the text is one line."""
-
-    exit_code = WRONG_INPUT
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -356,9 +351,10 @@ def _open_screen(places: Locations, settings: Settings, request: JoinRequest) ->
 
 def _add_commands() -> None:
     from amdbg_tui.compare_command import compare
+    from amdbg_tui.headless.commands import ls, record, tail, watch
     from amdbg_tui.recordings_command import export, open_recording, recordings
 
-    for command in (open_recording, recordings, export, compare):
+    for command in (ls, watch, tail, record, open_recording, recordings, export, compare):
         commands.add_command(command)
 
 

@@ -21,7 +21,8 @@ def compare(first: str, second: str | None, machines: tuple[str, ...]) -> int:
 
     WHEN is a record's number, a time of day, or a percentage. Ends with 0 when nothing differs, else with 1.
     """
-    from amdbg_tui.cli import InputError, need_stdout
+    from amdbg_tui.cli import need_stdout
+    from amdbg_tui.input_error import InputError
 
     need_stdout()
     if machines:
@@ -58,8 +59,8 @@ def _recordings(first: str, second: str) -> int:
 
 
 def _states(first: str, second: str | None, names: tuple[str, ...]) -> int:
-    from amdbg_tui.cli import InputError
     from amdbg_tui.history.compare import different_states
+    from amdbg_tui.input_error import InputError
     from amdbg_tui.recordings_command import machines_of, number_of, open_history
 
     def moment(operand: str, name: str) -> tuple[str, object]:

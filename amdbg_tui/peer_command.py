@@ -39,7 +39,6 @@ EVENT_WORDS: Mapping[type[Any], str] = {
     MachineExposed: "machine",
     MachineSourceChanged: "source",
     MachineReplaced: "replaced",
-    MachineLabelled: "labelled",
     MachineGone: "gone",
     ClockChanged: "clock",
     Noticed: "notice",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _input_error(text: str) -> Exception:
-    from amdbg_tui.cli import InputError
+    from amdbg_tui.input_error import InputError
 
     return InputError(text)
 

@@ -55,7 +55,7 @@ class TransportSettings:
     waits behind it waits in the send queue."""
 
     # Redialling known peers
-    redial_base_s: float = 0.25
+    redial_base_s: float = 0.5
     redial_eager_s: float = 300.0
     """For so long after the loss the waits stay short, so that a peer that was restarted is back soon."""
     redial_eager_max_s: float = 1.0

@@ -41,7 +41,6 @@ EVENT_WORDS: Mapping[type[Any], str] = {
     MachineSourceChanged: "source",
     MachineReplaced: "replaced",
     MachineGone: "gone",
-    MachineLabelled: "labels",
     ClockChanged: "clock",
     Noticed: "notice",
 }

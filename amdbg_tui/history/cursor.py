@@ -448,9 +448,10 @@ class Cursor:
         resolve = self._resolver(connection)
         found: set[int] = set()
         for (identity,) in connection.execute("SELECT id FROM generations").fetchall():
-            fine, _ = search.machine(generation := resolve(identity))
+            fine, _ = search.machine(identity, resolve)
             if not fine:
                 continue
+            generation = resolve(identity)
             mask = mask_of(_indexes(generation, wanted.states)) if wanted.states else 0
             if wanted.states and not mask:
                 continue

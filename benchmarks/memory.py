@@ -107,7 +107,7 @@ def memory_rows(*, quick: bool) -> Iterator[dict[str, Any]]:
         ),
     ]
     waits = 1_000_000 // part
-    rows += [(f"{waits:,} abandoned {way}", way, waits, MIB, "MiB resident", "a few") for way in WAITS]
+    rows += [(f"{waits:,} abandoned {way}", way, waits, MIB, "MiB resident", "1 MB") for way in WAITS]
     for name, row, count, share, unit, goal in rows:
         found = measured(row, count)
         value = None if found is None else found / share

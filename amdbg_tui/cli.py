@@ -15,21 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from amdbg_tui import output
+from amdbg_tui.input_error import WRONG_INPUT, InputError
 from amdbg_tui.settings import PROGRAM, Locations, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from amdbg_tui.node import JoinRequest
     from ampubsub.machine import Machine
 
-WRONG_INPUT, INTERRUPTED, CRASH = 2, 130, 70
+INTERRUPTED, CRASH = 130, 70
 COMPLETE_VARIABLE = "_AMPUBSUB_TUI_COMPLETE"
 UNUSABLE_TERMINALS = ("dumb", "unknown", "")
-
-
-class InputError(click.ClickException):
-    """Something the person typed cannot be used; the text is one line."""
-
-    exit_code = WRONG_INPUT
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -45,6 +41,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         status = commands.main(
             arguments, prog_name=PROGRAM, standalone_mode=False, complete_var=COMPLETE_VARIABLE
         )
+        output.finish()
         return status if isinstance(status, int) else 0
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -52,10 +49,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         return complain(error.format_message(), WRONG_INPUT)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
     except Exception as error:
+        if isinstance(error, OSError) and output.is_of_output(error):
+            text, status = output.give_up(error)
+            return complain(text, status) if text else status
         from amdbg_tui.crash_report import write_crash_report
 
         path = write_crash_report(error, Locations().crashes)
@@ -190,6 +187,7 @@ def peer(**options: Any) -> int:
     """Take part without a screen: one JSON line with id and addresses, then one for each event, until
     Ctrl-C.
     """
+    need_stdout()
     request = _request(_settings(Locations(), ""), **options)
     from amdbg_tui.peer_command import run_peer
 
@@ -227,6 +225,12 @@ def completion(shell: str) -> None:
     click.echo(f"# {use}\n{source.source_template % source.source_vars()}")
 
 
+def need_stdout() -> None:
+    """For commands that only print. Raises `InputError` when nobody would read it."""
+    if output.is_closed():
+        raise InputError("stdout is closed: nobody would read the lines")
+
+
 def _settings(places: Locations, theme: str) -> Settings:
     from dataclasses import replace
 
@@ -256,7 +260,7 @@ def _request(
     from ampubsub.transport.address import parse_dial_address, parse_listen_address
     from ampubsub.transport.interface import AddressError
 
-    listen = listen or settings.peer.listen
+    listen = tuple(dict.fromkeys(listen or settings.peer.listen))  # one address twice is one address
     if not addresses and not topic:
         raise InputError(
             "whom to join? Give an ADDR ending in /p2p/PEERID, or --topic to be the first peer of one"
@@ -345,6 +349,18 @@ def _open_screen(places: Locations, settings: Settings, request: JoinRequest) ->
     node = Node(history.feed, request)
     app = App(history, node, settings=settings, locations=places)
     return run(app, history, node, places, mouse=settings.mouse)
+
+
+def _add_commands() -> None:
+    from amdbg_tui.compare_command import compare
+    from amdbg_tui.headless.commands import ls, record, tail, watch
+    from amdbg_tui.recordings_command import export, open_recording, recordings
+
+    for command in (ls, watch, tail, record, open_recording, recordings, export, compare):
+        commands.add_command(command)
+
+
+_add_commands()
 
 
 if __name__ == "__main__":

@@ -15,22 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from amdbg_tui import output
 from amdbg_tui.doors_options import doors_options
+from amdbg_tui.input_error import WRONG_INPUT, InputError
 from amdbg_tui.settings import PROGRAM, Locations, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from amdbg_tui.node import JoinRequest
     from ampubsub.machine import Machine
 
-WRONG_INPUT, INTERRUPTED, CRASH = 2, 130, 70
+INTERRUPTED, CRASH = 130, 70
 COMPLETE_VARIABLE = "_AMPUBSUB_TUI_COMPLETE"
 UNUSABLE_TERMINALS = ("dumb", "unknown", "")
-
-
-class InputError(click.ClickException):
-    """Something the person typed cannot be used; the text is one line."""
-
-    exit_code = WRONG_INPUT
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,6 +42,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         status = commands.main(
             arguments, prog_name=PROGRAM, standalone_mode=False, complete_var=COMPLETE_VARIABLE
         )
+        output.finish()
         return status if isinstance(status, int) else 0
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -53,10 +50,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         return complain(error.format_message(), WRONG_INPUT)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
     except Exception as error:
+        if isinstance(error, OSError) and output.is_of_output(error):
+            text, status = output.give_up(error)
+            return complain(text, status) if text else status
         from amdbg_tui.crash_report import write_crash_report
 
         path = write_crash_report(error, Locations().crashes)
@@ -192,6 +189,7 @@ def peer(**options: Any) -> int:
     """Take part without a screen: one JSON line with id and addresses, then one for each event, until
     Ctrl-C.
     """
+    need_stdout()
     places = Locations()
     request = _request(places, _settings(places, ""), **options)
     from amdbg_tui.peer_command import run_peer
@@ -215,7 +213,7 @@ def find(wait: float, topic: tuple[str, ...], as_json: bool) -> int:
     from amdbg_tui.doors_options import mdns_settings
     from amdbg_tui.find_command import find as look
 
-    mdns = mdns_settings(settings.discovery, InputError)
+    mdns = mdns_settings(settings.discovery)
     return look(mdns, places.books, wait_s=wait, names=topic, as_json=as_json, program=PROGRAM)
 
 
@@ -230,7 +228,7 @@ def secret_new(file: str) -> None:
     """Make a secret in a new FILE, readable by its owner only."""
     from amdbg_tui.secret_command import new_secret
 
-    new_secret(file, InputError)
+    new_secret(file)
 
 
 @secret.command("show", short_help="Print which keys a secret holds.")
@@ -239,7 +237,7 @@ def secret_show(file: str) -> None:
     """Print the ids of the keys in FILE; never the keys."""
     from amdbg_tui.secret_command import show_secret
 
-    show_secret(file, InputError)
+    show_secret(file)
 
 
 @commands.command(short_help="Print where files live.")
@@ -274,6 +272,12 @@ def completion(shell: str) -> None:
     click.echo(f"# {use}\n{source.source_template % source.source_vars()}")
 
 
+def need_stdout() -> None:
+    """For commands that only print. Raises `InputError` when nobody would read it."""
+    if output.is_closed():
+        raise InputError("stdout is closed: nobody would read the lines")
+
+
 def _settings(places: Locations, theme: str) -> Settings:
     from dataclasses import replace
 
@@ -306,8 +310,8 @@ def _request(
     from ampubsub.transport.address import parse_dial_address, parse_listen_address
     from ampubsub.transport.interface import AddressError
 
-    listen = listen or settings.peer.listen
-    doors = make_doors(places, settings.discovery, **ways, complain=InputError)
+    listen = tuple(dict.fromkeys(listen or settings.peer.listen))  # one address twice is one address
+    doors = make_doors(places, settings.discovery, **ways)
     if not topic and doors.secret is not None:
         raise InputError("a sealed topic does not tell its name to those who dial: give it with --topic NAME")
     if not topic and not addresses and not doors.listed:
@@ -397,6 +401,18 @@ def _open_screen(places: Locations, settings: Settings, request: JoinRequest) ->
     node = Node(history.feed, request)
     app = App(history, node, settings=settings, locations=places)
     return run(app, history, node, places, mouse=settings.mouse)
+
+
+def _add_commands() -> None:
+    from amdbg_tui.compare_command import compare
+    from amdbg_tui.headless.commands import ls, record, tail, watch
+    from amdbg_tui.recordings_command import export, open_recording, recordings
+
+    for command in (ls, watch, tail, record, open_recording, recordings, export, compare):
+        commands.add_command(command)
+
+
+_add_commands()
 
 
 if __name__ == "__main__":

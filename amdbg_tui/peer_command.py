@@ -7,7 +7,6 @@ terminal. Ends with a bye on Ctrl-C, SIGTERM or SIGHUP, and when nobody reads it
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 import trio
 
+from amdbg_tui import output
 from amdbg_tui.node import JoinRequest
 from ampubsub.discovery import Seeking
 from ampubsub.machine import Machine, Tracer, Transition, trio_adapter
@@ -40,8 +40,8 @@ EVENT_WORDS: Mapping[type[Any], str] = {
     MachineExposed: "machine",
     MachineSourceChanged: "source",
     MachineReplaced: "replaced",
-    MachineLabelled: "labelled",
     MachineGone: "gone",
+    MachineLabelled: "labels",
     ClockChanged: "clock",
     Noticed: "notice",
 }
@@ -53,10 +53,15 @@ class CannotTakePart(Exception):  # noqa: N818 - reads as a sentence where it is
 
 
 def run_peer(request: JoinRequest) -> int:
-    """Run until told to stop. The exit status: 0, or 2 when it could not take part (one line on stderr)."""
+    """Run until told to stop.
+
+    The exit status: 0, 2 when it could not take part, 74 when its lines could not be written; one line on stderr
+    says why.
+    """
     status = 0
+    peer = _Peer(request)
     try:
-        trio.run(_Peer(request).run)
+        trio.run(peer.run)
     except* (CannotTakePart, TransportError) as group:
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup):
@@ -64,6 +69,10 @@ def run_peer(request: JoinRequest) -> int:
         text = " ".join(str(error).split())
         print(f"ampubsub-tui: {text.encode('ascii', 'backslashreplace').decode()}", file=sys.stderr)
         status = WRONG_INPUT
+    if peer.failure is not None and not status:
+        text, status = output.give_up(peer.failure)
+        if text:
+            print(f"ampubsub-tui: {text}", file=sys.stderr)
     return status
 
 
@@ -99,6 +108,8 @@ class _Peer:
         self.request = request
         self._lines, self._to_print = trio.open_memory_channel[str](4096)
         self._unprinted = 0
+        self.failure: OSError | None = None
+        """Why lines could not be written."""
         self._told_to_end = False
         self._step = trio.CancelScope()
 
@@ -205,14 +216,14 @@ class _Peer:
             machine: Any = topic.network_machine(event.key) or topic.exposed.get(event.key[1])
             if machine is not None:
                 values.update(_described(machine))
-        self.tell(line(EVENT_WORDS[type(event)], **values))
+        self.tell(line(EVENT_WORDS.get(type(event), type(event).__name__), **values))
 
     async def _print(self) -> None:
         async for text in self._to_print:
             try:
                 await trio.to_thread.run_sync(_write_line, text)
-            except OSError:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            except OSError as error:
+                self.failure = error
                 self._end()
                 return
 

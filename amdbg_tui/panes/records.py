@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from amdbg_tui.history.live import Moment
+from amdbg_tui.history.moments import Moment
 from amdbg_tui.panes.stream import Stream
 from amdbg_tui.panes.view import View
 from amdbg_tui.widgets.virtual_list import VirtualList

@@ -208,6 +208,9 @@ def find(wait: float, topic: tuple[str, ...], as_json: bool) -> int:
 
     Looks for two seconds and announces nothing. Exit status 1 when nobody was found.
     """
+    need_stdout()
+    if wait != wait:
+        raise InputError("--wait nan: how long to look, in seconds from 0.1 to 60")
     places = Locations()
     settings = _settings(places, "")
     from amdbg_tui.doors_options import mdns_settings
@@ -226,6 +229,7 @@ def secret() -> None:
 @click.argument("file", type=click.Path())
 def secret_new(file: str) -> None:
     """Make a secret in a new FILE, readable by its owner only."""
+    need_stdout()
     from amdbg_tui.secret_command import new_secret
 
     new_secret(file)
@@ -235,6 +239,7 @@ def secret_new(file: str) -> None:
 @click.argument("file", type=click.Path())
 def secret_show(file: str) -> None:
     """Print the ids of the keys in FILE; never the keys."""
+    need_stdout()
     from amdbg_tui.secret_command import show_secret
 
     show_secret(file)

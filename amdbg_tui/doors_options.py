@@ -73,6 +73,7 @@ def make_doors(
             from ampubsub.transport.interface import TransportError
             from ampubsub.transport.libp2p.identity import Identity
 
+            _need_private_file(Path(identity))
             try:
                 Identity.keep(Path(identity))
             except TransportError as error:
@@ -122,3 +123,17 @@ def listen_for(settings: DiscoverySettings, *, mdns: bool) -> tuple[str, ...]:
     """Where to listen when nothing was said: who announces itself to a network must be reachable from there."""
     stays_here = not mdns or set(settings.interfaces) == {LOOPBACK}
     return (f"/ip4/{LOOPBACK if stays_here else '0.0.0.0'}/udp/0/quic-v1",)
+
+
+def _need_private_file(path: Path) -> None:
+    """That an identity, where there is one, is a file that only its owner may read."""
+    import stat
+
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return  # whoever reads it says why
+    if not stat.S_ISREG(mode):
+        raise InputError(f"the identity {path} is no file")
+    if mode & 0o077:
+        raise InputError(f"others may read the identity in {path}: chmod 600 it, or name a new file")

@@ -25,7 +25,6 @@ from ampubsub.topic.events import (
     ClockChanged,
     MachineExposed,
     MachineGone,
-    MachineLabelled,
     MachineReplaced,
     MachineSourceChanged,
     Noticed,

@@ -218,12 +218,15 @@ def find(wait: float, topic: tuple[str, ...], as_json: bool) -> int:
 
     Looks for two seconds and announces nothing. Exit status 1 when nobody was found.
     """
+    need_stdout()
+    if wait != wait:
+        raise InputError("--wait nan: how long to look, in seconds from 0.1 to 60")
     places = Locations()
     settings = _settings(places, "")
     from amdbg_tui.doors_options import mdns_settings
     from amdbg_tui.find_command import find as look
 
-    mdns = mdns_settings(settings.discovery, InputError)
+    mdns = mdns_settings(settings.discovery)
     return look(mdns, places.books, wait_s=wait, names=topic, as_json=as_json, program=PROGRAM)
 
 
@@ -236,18 +239,20 @@ def secret() -> None:
 @click.argument("file", type=click.Path())
 def secret_new(file: str) -> None:
     """Make a secret in a new FILE, readable by its owner only."""
+    need_stdout()
     from amdbg_tui.secret_command import new_secret
 
-    new_secret(file, InputError)
+    new_secret(file)
 
 
 @secret.command("show", short_help="Print which keys a secret holds.")
 @click.argument("file", type=click.Path())
 def secret_show(file: str) -> None:
     """Print the ids of the keys in FILE; never the keys."""
+    need_stdout()
     from amdbg_tui.secret_command import show_secret
 
-    show_secret(file, InputError)
+    show_secret(file)
 
 
 @commands.command(short_help="Print where files live.")
@@ -321,7 +326,7 @@ def _request(
     from ampubsub.transport.interface import AddressError
 
     listen = tuple(dict.fromkeys(listen or settings.peer.listen))  # one address twice is one address
-    doors = make_doors(places, settings.discovery, **ways, complain=InputError)
+    doors = make_doors(places, settings.discovery, **ways)
     if not topic and doors.secret is not None:
         raise InputError("a sealed topic does not tell its name to those who dial: give it with --topic NAME")
     if not topic and not addresses and not doors.listed:
@@ -367,6 +372,8 @@ def _need_free_port(address: Any, text: str) -> None:
     """Whether a listen address can be had, by binding it for a moment."""
     import socket
 
+    if address.transport == "unix":
+        return  # the transport says what is in the way, and removes a left-over file
     kind = socket.SOCK_DGRAM if address.transport == "quic-v1" else socket.SOCK_STREAM
     family = socket.AF_INET6 if address.family == "ip6" else socket.AF_INET
     try:

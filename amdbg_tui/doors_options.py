@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from amdbg_tui.input_error import InputError
 from amdbg_tui.settings import DiscoverySettings, Locations
 
 if TYPE_CHECKING:
@@ -58,9 +59,8 @@ def make_doors(
     bootstrap: tuple[str, ...],
     identity: str,
     secret: str,
-    complain: Callable[[str], Exception],
 ) -> Doors:
-    """What was asked for, each part checked. Raises what `complain` makes of one line."""
+    """What was asked for, each part checked. Raises `InputError`."""
     from amdbg_tui.node.doors import Doors
     from ampubsub.discovery.address_list import AddressListError, read_addresses
 
@@ -73,22 +73,23 @@ def make_doors(
             from ampubsub.transport.interface import TransportError
             from ampubsub.transport.libp2p.identity import Identity
 
+            _need_private_file(Path(identity))
             try:
                 Identity.keep(Path(identity))
             except TransportError as error:
-                raise complain(str(error)) from error
+                raise InputError(str(error)) from error
         if secret:
             from ampubsub.seal import SecretError, read_secret
 
             try:
                 held = read_secret(Path(secret))
             except SecretError as error:
-                raise complain(str(error)) from error
+                raise InputError(str(error)) from error
     except AddressListError as error:
-        raise complain(str(error)) from error
+        raise InputError(str(error)) from error
     wanted = settings.mdns if mdns is None else mdns
     return Doors(
-        mdns=mdns_settings(settings, complain) if wanted else None,
+        mdns=mdns_settings(settings) if wanted else None,
         listed=tuple(listed),
         books=places.books if settings.book else None,
         identity=Path(identity) if identity else None,
@@ -97,8 +98,8 @@ def make_doors(
     )
 
 
-def mdns_settings(settings: DiscoverySettings, complain: Callable[[str], Exception]) -> Any:
-    """mDNS as the settings have it. Raises what `complain` makes of one line."""
+def mdns_settings(settings: DiscoverySettings) -> Any:
+    """mDNS as the settings have it. Raises `InputError`."""
     import ipaddress
     import re
 
@@ -108,11 +109,11 @@ def mdns_settings(settings: DiscoverySettings, complain: Callable[[str], Excepti
         try:
             ipaddress.IPv4Address(interface)
         except ValueError:
-            raise complain(
+            raise InputError(
                 f"discovery.interfaces: {interface!r} is no IPv4 address of an interface, such as 192.168.1.7"
             ) from None
     if not re.fullmatch(r"_[a-z0-9-]{1,14}[a-z0-9]\._udp\.local\.", settings.service):
-        raise complain(
+        raise InputError(
             f"discovery.service: {settings.service!r} is no mDNS service, such as _p2p._udp.local. with at most 15 letters"
         )
     return MdnsSettings(settings.interfaces, settings.service)
@@ -122,3 +123,17 @@ def listen_for(settings: DiscoverySettings, *, mdns: bool) -> tuple[str, ...]:
     """Where to listen when nothing was said: who announces itself to a network must be reachable from there."""
     stays_here = not mdns or set(settings.interfaces) == {LOOPBACK}
     return (f"/ip4/{LOOPBACK if stays_here else '0.0.0.0'}/udp/0/quic-v1",)
+
+
+def _need_private_file(path: Path) -> None:
+    """That an identity, where there is one, is a file that only its owner may read."""
+    import stat
+
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return  # whoever reads it says why
+    if not stat.S_ISREG(mode):
+        raise InputError(f"the identity {path} is no file")
+    if mode & 0o077:
+        raise InputError(f"others may read the identity in {path}: chmod 600 it, or name a new file")

@@ -78,10 +78,14 @@ def export_dump(
     cursor = history.cursor()
     for start in range(first - 1, last, _PIECE):
         for entry in cursor.entries(start, min(start + _PIECE, last)):
-            if isinstance(entry, Moment) and (machine := chosen.get(entry.record.key)) is not None:
-                if entry.generation == machine.generation:
-                    found[entry.record.key].append(_transition(entry, machine))
-    machines = [DumpedMachine(_schema(machine), tuple(found[key])) for key, machine in sorted(chosen.items())]
+            if not isinstance(entry, Moment) or (machine := chosen.get(entry.record.key)) is None:
+                continue
+            if entry.generation == machine.generation:
+                found[machine.key].append(_transition(entry, machine, ids[machine.key]))
+    machines = [
+        DumpedMachine(_schema(machine, ids[key]), tuple(found[key]))
+        for key, machine in sorted(chosen.items())
+    ]
     try:
         write_dump(target, machines)
     except DumpError as error:

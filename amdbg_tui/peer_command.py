@@ -24,7 +24,6 @@ from ampubsub.topic.events import (
     ClockChanged,
     MachineExposed,
     MachineGone,
-    MachineLabelled,
     MachineReplaced,
     MachineSourceChanged,
     Noticed,

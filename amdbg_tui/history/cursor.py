@@ -42,6 +42,10 @@ from amdbg_tui.history.timeline import number_at
 
 BLOCKS_KEPT = 48
 """Blocks kept in memory, read."""
+BASES_KEPT = 6
+"""Moments kept in memory, whole."""
+NEAR = 64
+"""A step back this far is quick, however long the way to a moment was."""
 NOTES = 500
 """Notices, commands and losses that a moment of the past lists."""
 EVERY = TransitionFilter()
@@ -83,6 +87,8 @@ class Cursor:
         self._lock = lock
         self._waiting = waiting
         self._known = known if known is not None else {}
+        self._bases: dict[int, Live] = {}
+        """Moments that others are made from, by number; nobody changes them."""
         self._blocks: dict[int, TransitionBlock | OtherBlock] = {}
 
     # Where it begins and ends.
@@ -248,38 +254,66 @@ class Cursor:
         A number before the oldest moment that can be told stands for that one.
         """
         with self.snapshot() as (connection, waiting, newest):
-            number = min(number, newest)
-            row = connection.execute(
-                "SELECT number, data FROM keyframes WHERE number <= ? ORDER BY number DESC LIMIT 1", (number,)
-            ).fetchone()
+            number, live = self._base(connection, min(number, newest))
+            start = live.newest_number
+            missing = set(live.missing)
+            entries = self._between(connection, waiting, start, number, frozenset(STATE_CLASSES))
+            near = len(entries) - NEAR
+            if near > NEAR:  # a place to go on from, for steps back from here
+                live.apply(entries[:near])
+                live.missing = tuple(missing)
+                self._remember_base(live)
+                live, entries = live.derived(), entries[near:]
+            live.apply(entries)
             meta = read_meta(connection)
-            dropped = [meta.get(dropped_key(kind), (0, 0))[1] for kind in STATE_CLASSES]
-            if row is None and (any(dropped) or meta.get("removed_before") or meta.get("begins_after")):
-                row = connection.execute(
-                    "SELECT number, data FROM keyframes ORDER BY number LIMIT 1"
-                ).fetchone()
-                number = max(number, row[0]) if row is not None else number
-            if row is None:
-                start, live = 0, Live()
-            else:
-                start, live = row[0], unpack_keyframe(row[1], self._resolver(connection))
-            live.apply(self._between(connection, waiting, start, number, frozenset(STATE_CLASSES)))
-            live.missing = tuple(
-                kind
-                for kind in (*TRANSITION_CLASSES, RecordClass.MACHINE, RecordClass.PEER)
-                if start < meta.get(dropped_key(kind), (0, 0))[1]
-            )
+            for kind in (*TRANSITION_CLASSES, RecordClass.MACHINE, RecordClass.PEER):
+                if start < meta.get(dropped_key(kind), (0, 0))[1]:
+                    missing.add(kind)
+            live.missing = tuple(sorted(missing))
+            live.newest_number = number
+            self._remember_base(live)
         live.notices.clear()
         live.notices.extend([each for _, each in self._plain(NoticeRecord, number + 1, NOTES)])
         live.commands.clear()
         live.commands.extend([each for _, each in self._plain(CommandRecord, number + 1, NOTES)])
         live.losses.clear()
         live.losses.extend(self._plain(LossRecord, number + 1, NOTES))
-        live.newest_number = number
         live.moment = number
         length = live.tail_length
         live.read_tail_with(lambda: self.page(before=number + 1, limit=length).moments)
         return live
+
+    def _base(self, connection: sqlite3.Connection, number: int) -> tuple[int, Live]:
+        """Where to begin for a moment: (number, a `Live` not newer than it, to be changed).
+
+        The number is a later one when the moment cannot be told any more.
+        """
+        newest = max((known for known in self._bases if known <= number), default=-1)
+        row = connection.execute(
+            "SELECT number FROM keyframes WHERE number <= ? ORDER BY number DESC LIMIT 1", (number,)
+        ).fetchone()
+        if row is None and newest < 0:
+            meta = read_meta(connection)
+            gone = any(meta.get(dropped_key(kind)) for kind in STATE_CLASSES)
+            if gone or meta.get("removed_before") or meta.get("begins_after"):
+                row = connection.execute("SELECT number FROM keyframes ORDER BY number LIMIT 1").fetchone()
+            if row is None:
+                return number, Live()
+            number = max(number, row[0])
+        if row is not None and row[0] > newest:
+            newest = row[0]
+            (data,) = connection.execute("SELECT data FROM keyframes WHERE number = ?", (newest,)).fetchone()
+            self._remember_base(unpack_keyframe(data, self._resolver(connection)))
+        base = self._bases.pop(newest)
+        self._bases[newest] = base
+        live = base.derived()
+        live.missing = base.missing
+        return number, live
+
+    def _remember_base(self, live: Live) -> None:
+        self._bases[live.newest_number] = live
+        if len(self._bases) > BASES_KEPT:
+            del self._bases[next(iter(self._bases))]
 
     def peers(self, at: int | None = None) -> dict[str, PeerRecord]:
         """The newest record of each peer."""

@@ -304,7 +304,7 @@ def _unsigned_list(message: _Message, count: int) -> list[int]:
         message.position = start + count
         return list(run)
     data, position, end = message.data, start, len(message.data)
-    values = []
+    values: list[int] = []
     append = values.append
     for _ in range(count):
         if position >= end:

@@ -360,7 +360,9 @@ async def test_a_peer_whose_machines_all_restart_makes_one_notice_a_second(bench
         assert sum(notice.peer_id == "p" for notice in bench.live.notices) == 2
 
 
-async def test_the_topic_machine_is_watched_without_losing_its_compiled_plans(bench, lamp, autojump_clock) -> None:
+async def test_the_topic_machine_is_watched_without_losing_its_compiled_plans(
+    bench, lamp, autojump_clock
+) -> None:
     """Steps and decisions of its own bookkeeping would switch them off; what it does is recorded all the same."""
     hall = lamp("hall")
     async with bench.joined(topic="home", expose=(hall,)):

@@ -523,6 +523,17 @@ class Subscriptions:
             calls.append(waiter.finish)
         return calls
 
+    def awaits(self, entered: Sequence[int], args: Args) -> bool:
+        """Whether entering these states with these arguments may fire something."""
+        try:
+            for state in entered:
+                table = self.args.get(state)
+                if table and (None in table or any(pair in table for pair in args.items())):
+                    return True
+        except TypeError:  # an argument that cannot be looked up
+            return True
+        return False
+
     def entered_with(self, state: int, args: Args) -> list[Callable[[], object]]:
         """The final handlers of a state have run: what has to be called for its arguments."""
         table = self.args.get(state)

@@ -64,15 +64,12 @@ def carry_out(
     if calls is None:
         calls = resolution.asks if account is None else _asks(walk, resolution, account)
     machine, options, ran = walk.machine, walk.options, transition.handlers
-    limit = options.slow_handler_s
     timeout = options.handler_timeout_s
-    if timeout is not None and timeout < limit:
-        limit = timeout
     closely = account is not None
     generation = walk.generation
     if resolved_in < 0:
         resolved_in = generation
-    started = monotonic()
+    began = started = monotonic()
     while True:
         for call in calls:
             if closely and not _is_due(walk, transition, call, account):
@@ -89,17 +86,21 @@ def carry_out(
                 raised = closely = True
                 answer = None
                 _raised(walk, transition, resolution, call, error, account)
-            now = monotonic()
             if (
                 not closely
+                and timeout is None
                 and (answer is not False or not call.may_refuse)
-                and now - started <= limit
                 and walk.generation == generation
             ):
-                started = now
                 continue
             others = calls[calls.index(call) + 1 :]
-            too_slow = now - started > limit and _took_too_long(walk, transition, call, now - started)
+            too_slow = False
+            if timeout is not None:
+                now = monotonic()
+                too_slow = now - started > timeout
+                if too_slow:
+                    _took_too_long(walk, transition, call, now - started)
+                started = now
             if account is not None:
                 if not raised and transition.completed:
                     account.invalid(call)
@@ -113,6 +114,8 @@ def carry_out(
                 if call.role.kind < END and account is not None:
                     account.refused(call.role, call.name)
                 if negotiation is None or not negotiation.goes_on_without(call.role):
+                    if monotonic() - began > options.slow_handler_s and not too_slow:
+                        _warn_of_slowness(walk, transition, monotonic() - began)
                     if call.role.kind in (END, STATE):
                         take_out(walk, transition, resolution, account)
                     return call
@@ -125,9 +128,10 @@ def carry_out(
                 calls = _rest(walk, resolution, call, others, negotiation)
                 generation, closely = walk.generation, True
                 break
-            started = monotonic()
         else:
             if not settles:
+                if ran and monotonic() - began > options.slow_handler_s:
+                    _warn_of_slowness(walk, transition, monotonic() - began)
                 return None
             settles = False
             if not walk.disposing:
@@ -310,20 +314,20 @@ def take_out(walk: Walk, transition: Transition, resolution: Resolution, account
         account.settled(order, before, again, names)
 
 
-def _took_too_long(walk: Walk, transition: Transition, call: Call, seconds: float) -> bool:
-    """A handler was slow: say so; whether that counts as a refusal."""
+def _warn_of_slowness(walk: Walk, transition: Transition, seconds: float) -> None:
+    """Handlers took long; the machine, and whatever runs in the same thread, stood still meanwhile."""
+    names = ", ".join(transition.handlers)
+    text = f"{names} of {walk.machine.id} took {seconds:.1f} s: the machine stood still"
+    walk.log.line(2, f"[slow] {text}")
+    try:
+        warn(f"{text}; make it an async handler", SlowHandlerWarning, stacklevel=2)
+    except Warning as error:
+        walk.failed(error)
+
+
+def _took_too_long(walk: Walk, transition: Transition, call: Call, seconds: float) -> None:
+    """A handler ran past the time limit, which counts as a refusal."""
     options, machine = walk.options, walk.machine
-    timeout = options.handler_timeout_s
-    if timeout is None or seconds <= timeout:
-        text = (
-            f"{call.name} from {call.binding} of {machine.id} took {seconds:.1f} s: the machine stood still"
-        )
-        walk.log.line(2, f"[slow] {text}")
-        try:
-            warn(f"{text}; make it an async handler", SlowHandlerWarning, stacklevel=2)
-        except Warning as error:
-            walk.failed(error)
-        return False
     walk.log.line(3, f"[cancel] ({' '.join(transition.target)}) by timeout")
     walk.log.line(4, f"[handler:timeout]: {call.name} from {call.binding}")
     if seconds > options.handler_deadline_s:
@@ -333,7 +337,6 @@ def _took_too_long(walk: Walk, transition: Transition, call: Call, seconds: floa
             event=Event(call.name, machine, transition),
         )
         walk.backoff_until = monotonic() + options.handler_backoff_s
-    return True
 
 
 def trace_of(error: BaseException) -> str:

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 ADD, EVAL = MutationKind.ADD, MutationKind.EVAL
 EXECUTED, CANCELED = Result.EXECUTED, Result.CANCELED
 QUEUED = Result(2)
+_STRIDE_TICKS = 4
+"""A mutation and the Auto mutation after it tick no state more often."""
 _NOWHERE = Place((), 0)
 """Where a machine is that cannot use what is remembered."""
 
@@ -200,7 +202,8 @@ class Walk:
             if stride is None and not (resolution.asks or resolution.finals):
                 stride = self.memory.stride(resolution, options.remember_plans)
             if stride is not None and (
-                waits is None or not (waits.args or waits.cares(stride.entered, stride.left))
+                waits is None
+                or not (waits.args or waits.cares(stride.entered, stride.left, self.clock, _STRIDE_TICKS))
             ):
                 queue = self.queue
                 queue.tick += 1
@@ -229,7 +232,8 @@ class Walk:
         finally:
             self.log.transition = None
             self.running = False
-        if tracers.queue_end or self.dispose_next or machine._subscriptions is not None:
+        waits = machine._subscriptions
+        if tracers.queue_end or self.dispose_next or (waits is not None and waits.queue_ends):
             self._over()
         if (
             self.order is resolution.target
@@ -432,7 +436,7 @@ class Walk:
                 came = tuple([state for state in self.order if not active >> state & 1])
                 left = tuple([state for state in before if not now >> state & 1])
                 self._tell_waits(came, left, -1, accepted)
-            elif waits.cares(resolution.entered, resolution.left):
+            elif waits.cares(resolution.entered, resolution.left, self.clock):
                 ticked = resolution.entered | resolution.left
                 self._tell_waits(resolution.enters, resolution.exits, ticked, accepted)
         if not accepted or self.disposing:

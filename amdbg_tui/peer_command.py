@@ -18,13 +18,13 @@ import trio
 
 from amdbg_tui import output
 from amdbg_tui.node import JoinRequest
+from ampubsub.discovery import Seeking
 from ampubsub.machine import Machine, Tracer, Transition, trio_adapter
 from ampubsub.topic import Host, Topic, TopicSettings
 from ampubsub.topic.events import (
     ClockChanged,
     MachineExposed,
     MachineGone,
-    MachineLabelled,
     MachineReplaced,
     MachineSourceChanged,
     Noticed,
@@ -40,7 +40,6 @@ EVENT_WORDS: Mapping[type[Any], str] = {
     MachineSourceChanged: "source",
     MachineReplaced: "replaced",
     MachineGone: "gone",
-    MachineLabelled: "labels",
     ClockChanged: "clock",
     Noticed: "notice",
 }
@@ -134,7 +133,7 @@ class _Peer:
 
     async def _take_part(self) -> None:
         request = self.request
-        host = Host(_libp2p())
+        host = Host(request.doors.make_transport())
         async with host.opened(request.listen):
             self.tell(line("ready", peer_id=host.peer_id, addresses=host.transport.addresses))
             name = request.topic
@@ -151,19 +150,31 @@ class _Peer:
                 host=host,
                 peer_name=request.name,
             )
-            topic.watch(lambda event: self._tell_event(topic, event))
+            seeking = request.doors.seeking(host.transport, name, request.addresses, self._notice)
+            topic.watch(lambda event: self._tell_event(topic, seeking, event))
             for index, machine in topic.exposed.items():
                 machine.bind_tracer(_LocalClock(self.tell, host.peer_id, index))
             machines = [machine for machine in request.expose if machine.spawn is None]
-            async with topic, trio_adapter.own(*machines):
-                with self._until_told_to_end():
-                    await topic.machine.when("Joined")
-                    self.tell(line("joined", topic=name))
-                    await trio.sleep_forever()
+            async with topic, trio_adapter.own(*machines) as nursery:
+                host.subscribe(name, seeking.take)
+                nursery.start_soon(seeking.run)
+                nursery.start_soon(request.doors.follow_secret, host.transport, self._notice)
+                await self._stay(topic)
+                nursery.cancel_scope.cancel()
+
+    async def _stay(self, topic: Topic) -> None:
+        with self._until_told_to_end():
+            await topic.machine.when("Joined")
+            self.tell(line("joined", topic=topic.name))
+            await trio.sleep_forever()
+
+    def _notice(self, text: str) -> None:
+        self.tell(line("notice", text=text))
 
     async def _only_topic(self, host: Host) -> str:
         offered = await host.discover(
-            self.request.addresses, patience_s=self.request.settings.topics_patience_s
+            self.request.addresses or self.request.doors.listed[:8],
+            patience_s=self.request.settings.topics_patience_s,
         )
         if not offered:
             raise CannotTakePart("the dialled peer takes part in no topic; name one with --topic NAME")
@@ -195,8 +206,10 @@ class _Peer:
         except trio.WouldBlock:
             self._unprinted += 1
 
-    def _tell_event(self, topic: Topic, event: TopicEvent) -> None:
+    def _tell_event(self, topic: Topic, seeking: Seeking, event: TopicEvent) -> None:
         values = {field.name: getattr(event, field.name) for field in fields(event)}
+        if isinstance(event, PeerChanged):
+            values["how_found"] = seeking.how_found(event.peer_id)
         if isinstance(event, MachineExposed):
             machine: Any = topic.network_machine(event.key) or topic.exposed.get(event.key[1])
             if machine is not None:
@@ -233,9 +246,3 @@ def _described(machine: Machine) -> dict[str, Any]:
         "tags": machine.tags,
         "clock": machine.time(),
     }
-
-
-def _libp2p() -> Any:
-    from ampubsub.transport.libp2p import Libp2pTransport
-
-    return Libp2pTransport()

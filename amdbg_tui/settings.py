@@ -49,7 +49,7 @@ class HistorySettings:
     topic_machine_mb: float = _at_least(0, 16.0)
     """... of what the peers' own topic machines did."""
     network_mb: float = _at_least(0, 96.0)
-    """... of clock changes of others' machines, about 25 bytes each."""
+    """... of clock changes of others' machines, about 30 bytes each."""
     program_mb: float = _at_least(0, 64.0)
     """... of what programs told by am-dbg's telemetry."""
     message_mb: float = _at_least(0, 16.0)
@@ -95,6 +95,22 @@ class PeerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DiscoverySettings:
+    """How others are found without an address. Table `[discovery]`."""
+
+    mdns: bool = False
+    """`join` and `peer` announce themselves on this network and look for others, as if `--mdns` was given."""
+    interfaces: tuple[str, ...] = ()
+    """IPv4 addresses of the interfaces on which mDNS is spoken; none: all. `127.0.0.1` stays on this machine."""
+    service: str = "_p2p._udp.local."
+    """The mDNS service: that of libp2p. Another one finds only peers that use it, too."""
+    bootstrap: tuple[str, ...] = ()
+    """Addresses, or files of addresses, that are tried each time."""
+    book: bool = True
+    """Keep an address book of each topic: those who were met, for the next time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set."""
 
@@ -105,6 +121,7 @@ class Settings:
     """Table `[keys]`: action to keys, separated by commas."""
     history: HistorySettings = HistorySettings()
     peer: PeerSettings = PeerSettings()
+    discovery: DiscoverySettings = DiscoverySettings()
 
 
 @dataclass(frozen=True)
@@ -134,6 +151,11 @@ class Locations:
     def history(self) -> Path:
         """Folder of history files, one for each run."""
         return self.state / "history"
+
+    @property
+    def books(self) -> Path:
+        """Folder of address books, one for each topic."""
+        return self.state / "peers"
 
     @property
     def crashes(self) -> Path:

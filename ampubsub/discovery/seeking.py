@@ -45,6 +45,7 @@ class Seeking:
         topic: str,
         *,
         given: Sequence[str] = (),
+        dialled: Sequence[str] = (),
         listed: Sequence[str] = (),
         book: AddressBook | None = None,
         mdns: MdnsSettings | None = None,
@@ -53,7 +54,7 @@ class Seeking:
         tag: str = "",
         notice: Callable[[str], None] | None = None,
     ) -> None:
-        """`given` and `listed` are addresses; `mdns` None: this network is neither asked nor told anything.
+        """`given` and `listed` are addresses; so are those `dialled`, by the topic itself. `mdns` None: this network is neither asked nor told anything.
 
         `tag` replaces the topic's own (a sealed topic's is made of its wire name). `notice` gets what a person should
         know, in words.
@@ -68,7 +69,10 @@ class Seeking:
         self._seeker = Seeker(transport.peer_id, self._tag, settings, strangers=strangers)
         self._changed = trio.Event()
         self._reached: dict[str, tuple[str, ...]] = {}
-        self._ours: set[str] = set()
+        """Where peers answered a dial of ours."""
+        self._dialled: dict[str, tuple[str, ...]] = {}
+        for text in dialled:
+            self._dialled[_peer_of(text)] = (*self._dialled.get(_peer_of(text), ()), text)
         self._members = trio.Event()
 
     def how_found(self, peer_id: str) -> str:
@@ -83,7 +87,11 @@ class Seeking:
     def take(self, event: TransportEvent) -> None:
         """A sink for `Host.subscribe`: what happens to connections."""
         if isinstance(event, PeerConnected):
-            self._ours.discard(event.peer_id)
+            if event.dialled and event.peer_id in self._dialled:
+                reached = [
+                    text for text in self._dialled[event.peer_id] if text.startswith(f"{event.address}/")
+                ]
+                self._reached[event.peer_id] = tuple(reached) or self._dialled[event.peer_id]
         elif isinstance(event, PeerSubscribed) and event.topic == self._topic:
             self._member(event.peer_id)
         elif (isinstance(event, PeerUnsubscribed) and event.topic == self._topic) or isinstance(
@@ -95,7 +103,8 @@ class Seeking:
         self._wake()
 
     def _member(self, peer_id: str) -> None:
-        self._seeker.connected(peer_id, self._seeker.how_found(peer_id) or How.DIALLED_US)
+        usual = How.GIVEN if peer_id in self._dialled else How.DIALLED_US
+        self._seeker.connected(peer_id, self._seeker.how_found(peer_id) or usual)
         addresses = self._reached.get(peer_id)
         if addresses and self._book is not None:
             self._write(self._book, peer_id, addresses)
@@ -121,12 +130,14 @@ class Seeking:
     async def run(self) -> None:
         """Seek until cancelled. Once in each opening of the transport."""
         for peer_id in self._transport.topic_peers(self._topic):
-            self._seeker.connected(peer_id, How.DIALLED_US)
+            detail = self._transport.detail(peer_id)
+            if detail is not None and detail.dialled and peer_id in self._dialled:
+                self._reached[peer_id] = self._dialled[peer_id]
+            self._member(peer_id)
         async with trio.open_nursery() as nursery:
             for how, addresses in self._given.items():
                 for text in addresses:
-                    peer_id = text.rsplit("/", 1)[-1]
-                    self.found(Found(peer_id, (text,), frozenset(), how, text))
+                    self.found(Found(_peer_of(text), (text,), frozenset(), how, text))
             if self._book is not None:
                 for found in self._book.read():
                     self.found(found)
@@ -181,3 +192,7 @@ class Seeking:
             with trio.move_on_at(min(until, trio.current_time() + 0.25)):
                 await self._members.wait()
         return True
+
+
+def _peer_of(address: str) -> str:
+    return address.rsplit("/", 1)[-1]

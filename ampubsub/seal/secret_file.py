@@ -24,10 +24,10 @@ class SecretError(Exception):
 def read_secret(path: Path) -> Secret:
     """The secret in a file. Raises `SecretError`."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait
+            raise SecretError(f"{path} is no file")
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise SecretError(f"{path} is no file")
             if mode & 0o077:
                 raise SecretError(f"others may read the secret in {path}: chmod 600 it, or make a new one")
             data = file.read(_LONGEST + 1)
@@ -35,8 +35,8 @@ def read_secret(path: Path) -> Secret:
         raise SecretError(
             f"there is no secret in {path}: make one with ampubsub-tui secret new {path}"
         ) from None
-    except OSError as error:
-        raise SecretError(f"cannot read the secret in {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        raise SecretError(f"cannot read the secret in {path}: {_why(error)}") from error
     return _parse(data, path)
 
 
@@ -71,5 +71,9 @@ def write_secret(path: Path, secret: Secret) -> None:
             file.write(text)
     except FileExistsError:
         raise SecretError(f"{path} exists: a secret is never overwritten, choose another name") from None
-    except OSError as error:
-        raise SecretError(f"cannot write the secret to {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        raise SecretError(f"cannot write the secret to {path}: {_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -28,6 +28,12 @@ def test_an_existing_key_is_never_overwritten(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["key"]
 
 
+def test_a_link_to_nowhere_is_told(tmp_path: Path) -> None:
+    (tmp_path / "key").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(TransportError, match="a link to nowhere"):
+        Identity.keep(tmp_path / "key")
+
+
 def test_programs_that_start_at_once_get_the_same_identity(tmp_path: Path) -> None:
     for round_ in range(20):
         file = tmp_path / f"key{round_}"

@@ -76,7 +76,11 @@ class Identity:
             data = path.read_bytes()
         except FileNotFoundError:
             identity = cls.new()
-            return identity if identity.write(path) else cls.keep(path)
+            if identity.write(path):
+                return identity
+            if not path.exists():
+                raise TransportError(f"Cannot read the key file {path}: it is a link to nowhere") from None
+            return cls.keep(path)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise TransportError(f"Cannot read the key file {path}: {why}") from error

@@ -437,6 +437,10 @@ class Machine(MachineView):
         """Write a line of the program's own to the machine's log (level external)."""
         self._walk.log.line(1, "[exter] " + text.replace("\n", " "))
 
+    def logs(self, level: int) -> bool:
+        """Whether a line of that level would be written to the log."""
+        return level <= self._walk.options.log_level
+
     def log_line(self, level: int, text: str) -> None:
         """Write one line to the log, kept with the running transition and given to the logger."""
         self._walk.log.line(level, text)

@@ -34,6 +34,9 @@ class Watched(Protocol):
     def tick(self, state: str) -> int:
         """Tick of a state."""
 
+    def logs(self, level: int) -> bool:
+        """Whether a line of that level would be written."""
+
     def log_line(self, level: int, text: str) -> None:
         """Write to its log."""
 
@@ -252,7 +255,8 @@ class Subscriptions:
             wait.drop = partial(self._drop_from, group)
         elif not group.waits:
             self._unhang(group)
-        self.machine.log_line(3, f"[{'when' if active else 'whenNot'}:new] {' '.join(states)}")
+        if self.machine.logs(3):
+            self.machine.log_line(3, f"[{'when' if active else 'whenNot'}:new] {' '.join(states)}")
 
     def _hang(self, group: StatesGroup, lacking: int) -> None:
         low = lacking & -lacking
@@ -303,7 +307,8 @@ class Subscriptions:
                         heap = self.times[place] = Heap()
                     heap.push(time, wait)
             wait.drop = partial(self._drop_time, places)
-        self.machine.log_line(3, f"[whenTime:new] {','.join(states)} {' '.join(map(str, times))}")
+        if self.machine.logs(3):
+            self.machine.log_line(3, f"[whenTime:new] {','.join(states)} {' '.join(map(str, times))}")
 
     def _drop_time(self, places: Sequence[int], _: Wait) -> None:
         for place in places:
@@ -316,7 +321,8 @@ class Subscriptions:
 
     def when_args(self, waiter: Waiter, state: str, args: Args, context: Context | None) -> None:
         """Fire when the state is entered with these arguments."""
-        self.machine.log_line(3, f"[whenArgs:new] {state} ({','.join(args)})")
+        if self.machine.logs(3):
+            self.machine.log_line(3, f"[whenArgs:new] {state} ({','.join(args)})")
         wait = ArgsWait(waiter, self._next(), context)
         if wait.is_over:
             return
@@ -338,7 +344,8 @@ class Subscriptions:
 
     def when_query(self, waiter: Waiter, query: Callable[[Any], bool], context: Context | None) -> None:
         """Fire after the first accepted transition at which the query is true."""
-        self.machine.log_line(3, f"[whenQuery:new] {len(self._queries)}")
+        if self.machine.logs(3):
+            self.machine.log_line(3, f"[whenQuery:new] {len(self._queries)}")
         wait = QueryWait(waiter, self._next(), context)
         if not wait.is_over:
             wait.query = query
@@ -347,7 +354,8 @@ class Subscriptions:
 
     def when_queue(self, waiter: Waiter, tick: int) -> None:
         """Fire after the first accepted transition at or past that queue tick."""
-        self.machine.log_line(3, f"[whenQueue:new] {tick}")
+        if self.machine.logs(3):
+            self.machine.log_line(3, f"[whenQueue:new] {tick}")
         wait = Wait(waiter, self._next(), None)
         self._queue.push(tick, wait)
         wait.drop = lambda _: self._queue.one_is_over()
@@ -376,7 +384,8 @@ class Subscriptions:
             return context
         self.contexts[place] = context
         self.lasting |= 1 << place
-        self.machine.log_line(3, f"[ctx:new] {state}")
+        if self.machine.logs(3):
+            self.machine.log_line(3, f"[ctx:new] {state}")
         return context
 
     def renamed(self, names: Sequence[str], active: Callable[[str], bool]) -> None:
@@ -450,7 +459,8 @@ class Subscriptions:
             if self.lasting >> state & 1:
                 self.lasting &= ~(1 << state)
                 context = self.contexts.pop(state)
-                self.machine.log_line(3, f"[ctx:match] {context.state}")
+                if self.machine.logs(3):
+                    self.machine.log_line(3, f"[ctx:match] {context.state}")
                 calls.append(context.cancel)
         fired: Fired = []
         self._moved(entered, left, now, fired)
@@ -459,7 +469,8 @@ class Subscriptions:
                 self._ticked(state, clock[state], fired)
         if accepted and self._queue.items:
             for reached, wait in self._queue.reached(queue_tick):
-                self.machine.log_line(3, f"[whenQueue:match] {reached}")
+                if self.machine.logs(3):
+                    self.machine.log_line(3, f"[whenQueue:match] {reached}")
                 _fire(wait, fired)
         calls += [waiter.finish for waiter in fired]
         if accepted and self._queries:
@@ -500,7 +511,8 @@ class Subscriptions:
             kind = "when" if group.active else "whenNot"
             for wait in list(group.waits):
                 if not wait.is_over:
-                    self.machine.log_line(3, f"[{kind}:match] {' '.join(group.states)}")
+                    if self.machine.logs(3):
+                        self.machine.log_line(3, f"[{kind}:match] {' '.join(group.states)}")
                     _fire(wait, fired)
             group.waits.clear()
 
@@ -511,7 +523,8 @@ class Subscriptions:
             wait.missing -= 1
             if not wait.missing:
                 times = " ".join(map(str, wait.times))
-                self.machine.log_line(3, f"[whenTime:match] {' '.join(wait.states)} [{times}]")
+                if self.machine.logs(3):
+                    self.machine.log_line(3, f"[whenTime:match] {' '.join(wait.states)} [{times}]")
                 _fire(wait, fired)
         if not heap.items and state in self.times:
             del self.times[state]
@@ -530,7 +543,8 @@ class Subscriptions:
             except Exception as error:
                 calls.append(partial(waiter.fail, error))
                 continue
-            self.machine.log_line(3, f"[whenQuery:match] {number}")
+            if self.machine.logs(3):
+                self.machine.log_line(3, f"[whenQuery:match] {number}")
             calls.append(waiter.finish)
         return calls
 
@@ -560,7 +574,8 @@ class Subscriptions:
         fired: Fired = []
         for wait in sorted(found, key=lambda wait: wait.serial):
             if not wait.is_over and wait.matches(args):
-                self.machine.log_line(3, f"[whenArgs:match] {self._names[state]} ({','.join(wait.args)})")
+                if self.machine.logs(3):
+                    self.machine.log_line(3, f"[whenArgs:match] {self._names[state]} ({','.join(wait.args)})")
                 _fire(wait, fired)
         return [waiter.finish for waiter in fired]
 

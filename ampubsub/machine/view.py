@@ -296,6 +296,10 @@ class MachineView:
             found = self._subscriptions = Subscriptions(self, self._names)
         return found
 
+    def logs(self, level: int) -> bool:
+        """Whether a line of that level would be written to the machine's log."""
+        return False
+
     def log_line(self, level: int, text: str) -> None:
         """Write one line to the machine's log; a replica has none."""
 

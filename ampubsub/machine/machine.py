@@ -289,14 +289,16 @@ class Machine(MachineView):
     ) -> Result:
         """Queue and run. `behind` is what Go adds to the queue tick it answers with."""
         walk = self._walk
-        walk.check_thread()
+        if walk.thread != get_ident():
+            walk.check_thread()
         called = self._called(states)
         plain = walk.queue.waiting and not args and not any(self._schema[name].multi for name in called)
         if plain and walk.queue.is_duplicate(kind, called):
             self.log_line(3, f"[queue:skipped] Duplicate detected for [{kind.value}] {' '.join(called)}")
             return EXECUTED
-        source = event.transition.source if event is not None else None
-        mutation = Mutation(kind, called, args or None, source=source)
+        mutation = Mutation(kind, called, args or None)
+        if event is not None:
+            mutation.source = event.transition.source
         result = walk.append(mutation)
         return Result(mutation.queue_tick + behind) if result >= 2 else result
 

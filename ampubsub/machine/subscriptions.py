@@ -53,7 +53,9 @@ class Wait:
         self.drop: Callable[[Wait], object] | None = None
         """Takes it out of where it hangs."""
         self._undo: Undo | None = None
-        waiter.hang(self)
+        waiter._place = self
+        if waiter._callbacks is not None:
+            self._held = waiter
         if context is not None:
             self._undo = context.on_done(self._context_ended)
 
@@ -92,11 +94,11 @@ class StatesGroup:
 
     __slots__ = ("active", "hangs_on", "mask", "serial", "states", "waits")
 
-    def __init__(self, states: tuple[str, ...], active: bool, serial: int) -> None:
+    def __init__(self, states: tuple[str, ...], active: bool, mask: int, serial: int) -> None:
         self.states = states
         self.active = active
+        self.mask = mask
         self.serial = serial
-        self.mask = 0
         self.hangs_on = -1
         self.waits: dict[Wait, None] = {}
 
@@ -139,10 +141,6 @@ class Heap:
     def __init__(self) -> None:
         self.items: list[tuple[int, int, Wait]] = []
         self._over = 0
-
-    def push(self, number: int, wait: Wait) -> None:
-        """Add a wait for a number."""
-        heappush(self.items, (number, wait.serial, wait))
 
     def reached(self, number: int) -> list[tuple[int, Wait]]:
         """Take out what waits for this number or a lower one and is not over."""
@@ -239,17 +237,23 @@ class Subscriptions:
     # -- binding ---------------------------------------------------------------------------------
 
     def when(
-        self, waiter: Waiter, states: tuple[str, ...], active: bool, context: Context | None, now: int
+        self,
+        waiter: Waiter,
+        states: tuple[str, ...],
+        mask: int,
+        active: bool,
+        context: Context | None,
+        lacking: int,
     ) -> None:
-        """Fire once all states are active (or none is) at the same time. `now` is the mask of active states."""
+        """Fire once all states are active (or none is) at the same time. `lacking` are those of the mask that lack it."""
         key = (states, active)
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = StatesGroup(states, active, self._next())
-            for state in states:
-                group.mask |= 1 << self._index[state]
-            self._hang(group, group.mask & ~now if active else group.mask & now)
-        wait = Wait(waiter, self._next(), context)
+            self._serial += 1
+            group = self._groups[key] = StatesGroup(states, active, mask, self._serial)
+            self._hang(group, lacking)
+        self._serial += 1
+        wait = Wait(waiter, self._serial, context)
         if not wait.is_over:
             group.waits[wait] = None
             wait.drop = partial(self._drop_from, group)
@@ -263,10 +267,15 @@ class Subscriptions:
         group.hangs_on = state = low.bit_length() - 1
         if group.active:
             self.entering |= low
-            self.enter.setdefault(state, {})[group] = None
+            table = self.enter
         else:
             self.leaving |= low
-            self.leave.setdefault(state, {})[group] = None
+            table = self.leave
+        hanging = table.get(state)
+        if hanging is None:
+            table[state] = {group: None}
+        else:
+            hanging[group] = None
 
     def _unhang(self, group: StatesGroup) -> None:
         table = self.enter if group.active else self.leave
@@ -291,22 +300,26 @@ class Subscriptions:
         self, waiter: Waiter, states: tuple[str, ...], times: tuple[int, ...], context: Context | None
     ) -> None:
         """Fire once every state has reached its tick, each at its own moment. Unknown states never do."""
-        tick, index = self.machine.tick, self._index
-        wait = TimeWait(waiter, self._next(), context)
+        self._serial += 1
+        wait = TimeWait(waiter, self._serial, context)
+        if wait.is_over:
+            return
         wait.states, wait.times = states, times
-        missing = [(state, time) for state, time in zip(states, times, strict=True) if tick(state) < time]
-        wait.missing = len(missing)
-        places = [index[state] for state, _ in missing if state in index]
-        if not wait.is_over:
-            for state, time in missing:
-                if state in index:
-                    place = index[state]
-                    self.ticking |= 1 << place
+        tick, index = self.machine.tick, self._index
+        missing, places = 0, []
+        for state, time in zip(states, times, strict=True):
+            if tick(state) < time:
+                missing += 1
+                place = index.get(state)
+                if place is not None:
+                    places.append(place)
                     heap = self.times.get(place)
                     if heap is None:
                         heap = self.times[place] = Heap()
-                    heap.push(time, wait)
-            wait.drop = partial(self._drop_time, places)
+                        self.ticking |= 1 << place
+                    heappush(heap.items, (time, self._serial, wait))
+        wait.missing = missing
+        wait.drop = partial(self._drop_time, places)
         if self.machine.logs(3):
             self.machine.log_line(3, f"[whenTime:new] {','.join(states)} {' '.join(map(str, times))}")
 
@@ -357,7 +370,7 @@ class Subscriptions:
         if self.machine.logs(3):
             self.machine.log_line(3, f"[whenQueue:new] {tick}")
         wait = Wait(waiter, self._next(), None)
-        self._queue.push(tick, wait)
+        heappush(self._queue.items, (tick, wait.serial, wait))
         wait.drop = lambda _: self._queue.one_is_over()
 
     def when_queue_ends(self, waiter: Waiter) -> None:

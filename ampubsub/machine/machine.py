@@ -267,9 +267,9 @@ class Machine(MachineView):
         called = self._called(states)
         walk, rules = self._walk, self._walk.rules
         numbers = [self._index[name] for name in called]
-        findings = Findings(rules.names, rules.schema, called, [])
-        target, reached = rules.resolve(kind, numbers, walk.order, walk.active, findings)
         wanted = mask_of(numbers)
+        findings = Findings(rules.names, rules.schema, called, [])
+        target, reached = rules.resolve(kind, numbers, wanted, walk.order, walk.active, findings)
         entered = reached & ~walk.active | wanted & rules.multi & walk.active & reached
         names = rules.names
         refused = () if kind is REMOVE else tuple(names[n] for n in numbers if not reached >> n & 1)

@@ -147,43 +147,46 @@ class Machine(MachineView):
 
         Executed, canceled, or (inside a handler) queued. Raises `UnknownStateError`.
         """
+        walk = self._walk
         if event is None:
-            known = self._walk.place.adds.get(states)
+            known = walk.place.adds.get(states)
             if known is not None:
-                result = self._walk.again(known, args)
+                result = walk.again(known, args)
                 if result is not None:
                     return result
-        if self._refuses() or (
-            self._full() and (event is not None or EXCEPTION not in states or self.is_err())
-        ):
-            return CANCELED
+        if walk.disposing or walk.backoff_until or len(walk.queue.waiting) >= walk.options.queue_limit:
+            exempt = event is None and EXCEPTION in states and not self.is_err()
+            if self._refuses() or (walk.is_full and not exempt):
+                return CANCELED
         return self._mutate(ADD, states, args, event, 0 if event is None else 1)
 
     def remove(self, *states: str, args: Args | None = None, event: Event | None = None) -> Result:
         """Deactivate states. Raises `UnknownStateError`."""
+        walk = self._walk
         if event is None:
-            known = self._walk.place.removes.get(states)
+            known = walk.place.removes.get(states)
             if known is not None:
-                result = self._walk.again(known, args)
+                result = walk.again(known, args)
                 if result is not None:
                     return result
-        if self._refuses() or (
-            self._full() and (event is not None or EXCEPTION not in states or not self.is_err())
-        ):
-            return CANCELED
-        if self._walk.running and not self._walk.queue.waiting and self.not_(*states):
+        if walk.disposing or walk.backoff_until or len(walk.queue.waiting) >= walk.options.queue_limit:
+            exempt = event is None and EXCEPTION in states and self.is_err()
+            if self._refuses() or (walk.is_full and not exempt):
+                return CANCELED
+        if walk.running and not walk.queue.waiting and self.not_(*states):
             return EXECUTED
         return self._mutate(REMOVE, states, args, event, 1)
 
     def set(self, *states: str, args: Args | None = None, event: Event | None = None) -> Result:
         """Make these states, with what they imply, the only active ones. Raises `UnknownStateError`."""
+        walk = self._walk
         if event is None:
-            known = self._walk.place.sets.get(states)
+            known = walk.place.sets.get(states)
             if known is not None:
-                result = self._walk.again(known, args)
+                result = walk.again(known, args)
                 if result is not None:
                     return result
-        if self._walk.disposing or self._full():
+        if walk.disposing or walk.is_full:
             return CANCELED
         return self._mutate(SET, states, args, event, 1)
 
@@ -210,7 +213,7 @@ class Machine(MachineView):
         self, state: str, error: BaseException | None, args: Args | None = None, event: Event | None = None
     ) -> Result:
         """Add an error state together with Exception."""
-        if error is None or self._refuses() or (event is not None and self._full()):
+        if error is None or self._refuses() or (event is not None and self._walk.is_full):
             return CANCELED
         self._known((state,))
         walk = self._walk
@@ -316,9 +319,6 @@ class Machine(MachineView):
     def _refuses(self) -> bool:
         walk = self._walk
         return walk.disposing or (walk.backoff_until > 0.0 and monotonic() < walk.backoff_until)
-
-    def _full(self) -> bool:
-        return len(self._walk.queue.waiting) >= self._walk.options.queue_limit
 
     def add_breakpoint(
         self, added: Iterable[str] = (), removed: Iterable[str] = (), *, strict: bool = False

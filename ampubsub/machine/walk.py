@@ -124,6 +124,11 @@ class Walk:
 
     # -- what everything goes through --------------------------------------------------------------
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the queue takes no more."""
+        return len(self.queue.waiting) >= self.options.queue_limit
+
     def failed(self, error: BaseException) -> None:
         """Others' code raised: to be raised again once the queue has run, or at once when it does not."""
         if not self.running:
@@ -174,6 +179,8 @@ class Walk:
 
     def _announce(self, mutation: Mutation) -> None:
         """Tell onlookers of a mutation in the queue."""
+        if self.options.log_level < 3 and not self.tracers.mutation_queued and not self.machine.breakpoints:
+            return
         if self.options.log_level >= 3:
             place = "queue" if mutation.queue_tick else "prepend"
             called = " ".join(mutation.called)
@@ -265,8 +272,7 @@ class Walk:
         self.running = True
         self.place = _NOWHERE
         try:
-            if self.options.log_level >= 3 or self.tracers.mutation_queued or self.machine.breakpoints:
-                self._announce(own)
+            self._announce(own)
             result = self._drain(own)
         finally:
             self.log.transition = None

@@ -25,7 +25,6 @@ from ampubsub.topic.events import (
     ClockChanged,
     MachineExposed,
     MachineGone,
-    MachineLabelled,
     MachineReplaced,
     MachineSourceChanged,
     Noticed,
@@ -41,7 +40,6 @@ EVENT_WORDS: Mapping[type[Any], str] = {
     MachineSourceChanged: "source",
     MachineReplaced: "replaced",
     MachineGone: "gone",
-    MachineLabelled: "labels",
     ClockChanged: "clock",
     Noticed: "notice",
 }

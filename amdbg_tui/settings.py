@@ -49,7 +49,7 @@ class HistorySettings:
     topic_machine_mb: float = _at_least(0, 16.0)
     """... of what the peers' own topic machines did."""
     network_mb: float = _at_least(0, 96.0)
-    """... of clock changes of others' machines, about 25 bytes each."""
+    """... of clock changes of others' machines, about 30 bytes each."""
     program_mb: float = _at_least(0, 64.0)
     """... of what programs told by am-dbg's telemetry."""
     message_mb: float = _at_least(0, 16.0)

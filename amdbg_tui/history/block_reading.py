@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -11,9 +10,13 @@ from msgspec import msgpack
 
 from amdbg_tui.history.blocks import Body, Columns, MachineNews, OtherColumns, Variant
 from amdbg_tui.history.filters import BODY_FLAG, ERROR_FLAG, TransitionFilter
+from amdbg_tui.history.harmless import harmless, harmless_value, inflate
 from amdbg_tui.history.moments import Entry, Generation, Moment
 from amdbg_tui.history.packing import unpack_numbers, unpack_times
 from amdbg_tui.history.records import TransitionRecord, replace
+
+FEW = 8
+"""Looking for each machine alone is quicker than looking at all when they are less than one in so many."""
 
 _decode_columns = msgpack.Decoder(Columns).decode
 _decode_others = msgpack.Decoder(OtherColumns).decode
@@ -26,13 +29,16 @@ Resolve = Callable[[int], Generation]
 class OtherBlock:
     """Other records, read back."""
 
-    def __init__(self, columns: bytes, elapsed_first: int, resolve: Resolve) -> None:
-        data = _decode_others(zlib.decompress(columns))
+    def __init__(self, columns: bytes, elapsed_first: int, resolve: Resolve, *, clean: bool = False) -> None:
+        """`clean`: the file may be anybody's, so its texts are made harmless."""
+        data = _decode_others(inflate(columns))
         self.numbers = _all_numbers(data.first, data.numbers, len(data.records))
         elapsed = unpack_numbers(data.elapsed_us)
         self.entries: list[Entry] = []
         for at, record in enumerate(data.records):
             number, elapsed_us = self.numbers[at], elapsed_first + elapsed[at]
+            if clean:
+                record = harmless(record)
             if isinstance(record, MachineNews):
                 generation = resolve(record.generation)
                 whole = replace(
@@ -55,24 +61,24 @@ class Search:
         self.by_name = bool(wanted.states or wanted.text)
         """Names of states decide."""
         self.text = wanted.text.lower()
-        self._machines: dict[Generation, tuple[bool, frozenset[int]]] = {}
+        self._machines: dict[int, tuple[bool, frozenset[int]]] = {}
         self.bits = wanted.bits
         self.places: frozenset[int] | None = None
         """Blocks worth looking at, once that was found out."""
 
-    def machine(self, generation: Generation) -> tuple[bool, frozenset[int]]:
-        """Whether a machine is wanted, and which of its states are looked for."""
-        known = self._machines.get(generation)
+    def machine(self, identity: int, resolve: Resolve) -> tuple[bool, frozenset[int]]:
+        """Whether a generation is wanted, and which of its states are looked for."""
+        known = self._machines.get(identity)
         if known is None:
-            wanted = self.wanted
+            wanted, generation = self.wanted, resolve(identity)
+            fine = wanted.passes_machine(generation.key)
             found = [
                 at
-                for at, name in enumerate(generation.names)
+                for at, name in enumerate(generation.names if fine and self.by_name else ())
                 if (not wanted.states or name in wanted.states)
                 and (not self.text or self.text in name.lower())
             ]
-            states = frozenset(found) if self.by_name else frozenset()
-            known = self._machines[generation] = wanted.passes_machine(generation.key), states
+            known = self._machines[identity] = fine, frozenset(found)
         return known
 
     def variant(self, variant: Variant) -> bool:
@@ -86,9 +92,20 @@ class TransitionBlock:
     """Transitions, read back when they are asked for."""
 
     def __init__(
-        self, columns: bytes, bodies: bytes | None, words: bytes | None, elapsed_first: int, resolve: Resolve
+        self,
+        columns: bytes,
+        bodies: bytes | None,
+        words: bytes | None,
+        elapsed_first: int,
+        resolve: Resolve,
+        *,
+        clean: bool = False,
     ) -> None:
+        """`clean`: the file may be anybody's, so its texts are made harmless."""
         self._data = data = _decode_columns(columns)
+        self._clean = clean
+        if clean:
+            self._data = data = replace(data, variants=tuple([harmless_value(one) for one in data.variants]))
         self._packed_bodies = bodies
         self._packed_words = words
         self._resolve = resolve
@@ -156,7 +173,7 @@ class TransitionBlock:
     def matching(self, search: Search) -> list[int]:
         """Positions of the transitions that pass a filter, in order."""
         data, wanted = self._data, search.wanted
-        machines = [search.machine(self._resolve(identity)) for identity in data.generations]
+        machines = [search.machine(identity, self._resolve) for identity in data.generations]
         variants = [search.variant(variant) for variant in data.variants]
         if not any(variants) or not any(fine for fine, _ in machines):
             return []
@@ -165,7 +182,12 @@ class TransitionBlock:
             found = sorted(self._named(search, machines))
         if not all(variants):
             found = [at for at in found if variants[self._variant[at]]]
-        if not all(fine for fine, _ in machines):
+        chosen = [place for place, (fine, _) in enumerate(machines) if fine]
+        if len(chosen) < len(machines) and not search.by_name and len(chosen) * FEW < len(machines):
+            allowed = set(found) if not all(variants) else None
+            found = sorted(at for place in chosen for at in _places(self._machine, place))
+            found = found if allowed is None else [at for at in found if at in allowed]
+        elif len(chosen) < len(machines):
             found = [at for at in found if machines[self._machine[at]][0]]
         if wanted.since_s is not None or wanted.until_s is not None:
             found = [at for at in found if wanted.passes_time(self.times[at])]
@@ -187,6 +209,14 @@ class TransitionBlock:
         ends = list(accumulate(unpack_numbers(self._data.width)))
         machine = self._machine
         found: set[int] = set()
+        concerned = [place for place, (_, indexes) in enumerate(machines) if indexes]
+        if len(concerned) * FEW < len(machines):
+            for place in concerned:
+                indexes = machines[place][1]
+                for at in _places(machine, place):
+                    if not indexes.isdisjoint(states[ends[at - 1] if at else 0 : ends[at]]):
+                        found.add(at)
+            return found
         for index in looked_for:
             for place in _places(states, index):
                 at = bisect_right(ends, place)
@@ -230,27 +260,37 @@ class TransitionBlock:
             data.variants[self._variant[at]].flags & BODY_FLAG for at in chosen
         )
         bodies = self._bodies_by_position() if needs_bodies else {}
-        clocks: list[tuple[int, ...]] = [()] * len(generations)
+        needed = [every] * len(generations)
+        for at in chosen if not every else ():
+            needed[self._machine[at]] = True
+        clocks: list[list[int]] = [[] for _ in generations]
+        whole: list[tuple[int, ...] | None] = [None] * len(generations)
         found: list[Moment] = []
-        place = 0
+        end = 0
         for at, machine, variant, width in zip(
             range(chosen[-1] + 1), self._machine, self._variant, unpack_numbers(data.width), strict=False
         ):
-            before = clocks[machine]
-            end = place + width
-            jump = jumps.get(at)
+            place, end = end, end + width
+            if not needed[machine]:
+                continue
+            is_wanted = every or at in wanted
+            clock, jump = clocks[machine], jumps.get(at)
             if jump is not None:
-                before = tuple(unpack_numbers(jump[0]))
+                clock = clocks[machine] = list(unpack_numbers(jump[0]))
+                whole[machine] = None
+            before = (whole[machine] or tuple(clock)) if is_wanted else ()
             if jump is not None and jump[1]:
-                after = clocks[machine] = tuple(unpack_numbers(jump[1]))
+                clocks[machine] = clock = list(unpack_numbers(jump[1]))
+                whole[machine] = None
             elif width:
-                clock = list(before)
                 for index in range(place, end):
                     clock[states[index]] += ticks[index]
-                after = clocks[machine] = tuple(clock)
-            else:
-                after = clocks[machine] = before
-            if every or at in wanted:
+                whole[machine] = None
+            if is_wanted:
+                after = whole[machine]
+                if after is None:
+                    after = before if not width and jump is None else tuple(clock)
+                    whole[machine] = after
                 kind, flags, trust, source, called = data.variants[variant]
                 generation = generations[machine]
                 body = bodies.get(at, NO_BODY) if flags & BODY_FLAG else NO_BODY
@@ -270,18 +310,19 @@ class TransitionBlock:
                         elapsed_first + elapsed[at],
                     )
                 )  # fmt: skip
-            place = end
         return found
 
     def _may_hold(self, text: str) -> bool:
         if self._packed_words is None:
             return False
-        return text.encode("utf-8", "surrogatepass") in zlib.decompress(self._packed_words)
+        return text.encode("utf-8", "surrogatepass") in inflate(self._packed_words)
 
     def _bodies_by_position(self) -> dict[int, Body]:
         if self._packed_bodies is None:
             return {}
-        bodies = _decode_bodies(zlib.decompress(self._packed_bodies))
+        bodies = _decode_bodies(inflate(self._packed_bodies))
+        if self._clean:
+            bodies = [harmless(body) for body in bodies]
         having = [bool(variant.flags & BODY_FLAG) for variant in self._data.variants]
         positions = [at for at, variant in enumerate(self._variant) if having[variant]]
         return dict(zip(positions, bodies, strict=True))

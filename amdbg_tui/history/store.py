@@ -91,14 +91,14 @@ class History:
                 self._reader = self._recorder.reader
                 if path is None:
                     self._read_lock = self._recorder.lock
-        except (sqlite3.Error, HistoryError, OSError) as error:
+            self._cursor = self.cursor()
+            self._begin()
+        except (sqlite3.Error, HistoryError, OSError, ValueError) as error:
             if self._recorder is not None:
                 self._recorder.close(0.0)
             if read_only and isinstance(error, HistoryError) and str(path) in str(error):
                 raise
             raise HistoryError(f"cannot use the history {self._name}: {error}") from error
-        self._cursor = self.cursor()
-        self._begin()
 
     def _begin(self) -> None:
         last = self._cursor.newest_number
@@ -239,7 +239,7 @@ class History:
         """A reader of everything that is kept."""
         recorder = self._recorder
         if recorder is None:
-            return Cursor(lambda: self._reader, self._read_lock, list, self._known)
+            return Cursor(lambda: self._reader, self._read_lock, list, self._known, clean=True)
         return Cursor(lambda: recorder.reader, self._read_lock, recorder.backlog.waiting, self._known)
 
     def _announce(self) -> None:
@@ -342,11 +342,11 @@ class History:
 
     def _follow(self) -> None:
         while not self._closing.wait(FOLLOW_S):
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(HistoryError):
                 self.look_for_news()
 
     def look_for_news(self) -> int:
-        """Take in what came to the file since; how many records. Raises `sqlite3.Error`."""
+        """Take in what came to the file since; how many records. Raises `HistoryError`."""
         newest = self._cursor.newest_number
         if newest <= self._followed:
             return 0

@@ -45,10 +45,10 @@ FULL = 1_024
 """A block of this weight is full. A clock change weighs 1, a record with steps and log as much as it is larger."""
 MOST = 2_048
 """Greatest weight of a block of several records."""
-KEYFRAME_RECORDS = 2_048
+KEYFRAME_RECORDS = 1_024
 """Records from one keyframe to the next, at least."""
 KEYFRAME_RECORDS_MOST = 32_768
-KEYFRAMES_SHARE = 3
+KEYFRAMES_SHARE = 2
 """A keyframe may be this many times as large as the records since the last one, or waits for more of them."""
 
 _encode = msgpack.Encoder().encode

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amdbg_tui.history import History, Live, TransitionFilter, writer
+from amdbg_tui.history import History, Live, TransitionFilter, cursor, writer
 from amdbg_tui.history.records import (
     ConnectionRecord,
     MachineKey,
@@ -31,6 +31,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "MOST", 16)
     monkeypatch.setattr(writer, "KEYFRAME_RECORDS", 11)
     monkeypatch.setattr(writer, "KEYFRAMES_SHARE", 1_000_000)
+    monkeypatch.setattr(cursor, "NEAR", 3)
 
 
 def picture(live: Live) -> object:
@@ -108,7 +109,11 @@ def test_every_moment_is_what_was_live_then_also_after_reopening(seed: int, tmp_
             del records[:count]
             history.refresh()
             pictures[history.last] = picture(history.live)
-        for number, shown in pictures.items():
+        for number, shown in [
+            *pictures.items(),
+            *reversed(pictures.items()),
+            *dice.sample(list(pictures.items()), 20),
+        ]:
             assert picture(history.at(number)) == shown
     with History.open(path) as again:
         for number, shown in pictures.items():
@@ -122,15 +127,15 @@ def test_pages_and_searches_give_every_record_once_across_blocks_and_classes() -
         for at in range(0, len(records), 7):
             history.append(records[at : at + 7])
         history.refresh()
-        cursor = history.cursor()
+        reader = history.cursor()
         everything = list(history.live.tail)
         forward, backward = [], []
         place = 0
-        while (page := cursor.page(after=place, limit=13)).moments:
+        while (page := reader.page(after=place, limit=13)).moments:
             forward += page.moments
             place = page.last
         before = None
-        while (page := cursor.page(before=before, limit=13)).moments:
+        while (page := reader.page(before=before, limit=13)).moments:
             backward[:0] = page.moments
             before = page.first
         assert forward == backward == everything
@@ -146,8 +151,8 @@ def test_pages_and_searches_give_every_record_once_across_blocks_and_classes() -
         ):
             expected = [m.number for m in everything if wanted.matches(m.record, m.names, m.changed)]
             assert expected
-            assert cursor.numbers(wanted) == expected
-            assert [moment.number for moment in cursor.page(wanted, limit=1_000).moments] == expected
+            assert reader.numbers(wanted) == expected
+            assert [moment.number for moment in reader.page(wanted, limit=1_000).moments] == expected
         for moment in everything[::7]:
             assert history.moment(moment.number) == moment
 
@@ -244,15 +249,15 @@ def test_a_page_finds_the_only_match_however_far_back_it_is() -> None:
         )
         history.append([replace(machine(PUMP), states=(StateShape("Else"), StateShape("On")), clock=(1, 0))])
         history.append(lamp_ticks(25_000))
-        cursor = history.cursor()
+        reader = history.cursor()
         for wanted in (
             TransitionFilter(machines=frozenset({PUMP})),
             TransitionFilter(peers=frozenset({"peer-b"})),
         ):
-            page = cursor.page(wanted)
+            page = reader.page(wanted)
             assert [moment.number for moment in page.moments] == [3]
             assert not page.more
-        assert not cursor.page(TransitionFilter(text="nothing like it")).more
+        assert not reader.page(TransitionFilter(text="nothing like it")).more
 
 
 def test_a_wall_clock_that_is_set_back_hides_nothing() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ampubsub.machine import Event, Machine, Options, Result, State, Tracer
-from ampubsub.machine.plans import Plan, PlanGraph
+from ampubsub.machine.resolution import Memory, Resolution
 from tests.conformance.rows import VECTORS, read_rows
 from tests.conformance.scenarios import Recorder, Scenario
 
@@ -49,32 +49,30 @@ class UnseenScenario(Scenario):
 
 
 @pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
-    """Plans are made and used at once, not the second time. Gives the plans that were used from the queue."""
-    used: list[Plan] = []
-    plan = PlanGraph.plan
+def eager(monkeypatch: pytest.MonkeyPatch) -> list[Resolution]:
+    """Resolutions are kept at first sight, not at the second. Gives those that came from memory."""
+    used: list[Resolution] = []
+    resolution = Memory.resolution
 
-    def at_once(self: PlanGraph, *args: Any) -> Plan | None:
-        found = plan(self, *args) or plan(self, *args)
-        if found is not None:
-            used.append(found)
-        return found
+    def noted(self: Memory, *args: Any) -> Resolution:
+        used.append(resolution(self, *args))
+        return used[-1]
 
-    monkeypatch.setattr(PlanGraph, "plan", at_once)
+    monkeypatch.setattr(Memory, "at_first_sight", True)
+    monkeypatch.setattr(Memory, "resolution", noted)
     return used
 
 
 def story(kind: type[Scenario], row: dict[str, Any], plans: int) -> list[dict[str, Any]]:
     scenario = kind(row)
     scenario.machine.options.remember_plans = plans
-    scenario.machine._forget_plans()
     return [scenario.snapshot(), *(scenario.run(operation) for operation in row["ops"])]
 
 
 @pytest.mark.parametrize("kind", [QuietScenario, UnseenScenario])
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_recorded_scenarios_go_alike_with_and_without_plans(
-    file: Path, kind: type[Scenario], eager: list[Plan]
+    file: Path, kind: type[Scenario], eager: list[Resolution]
 ) -> None:
     for row in islice(read_rows(file), 0, None, 3 if "random" in file.name else 1):
         if any(word in str(row["ops"]) + row["name"] for word in SLOW_WORDS):

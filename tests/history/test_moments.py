@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from amdbg_tui.history import History, Live, TransitionFilter, cursor, writer
+from amdbg_tui.history.cursor import Canceled
 from amdbg_tui.history.records import (
     ConnectionRecord,
     MachineKey,
@@ -258,6 +259,22 @@ def test_a_page_finds_the_only_match_however_far_back_it_is() -> None:
             assert [moment.number for moment in page.moments] == [3]
             assert not page.more
         assert not reader.page(TransitionFilter(text="nothing like it")).more
+
+
+def test_a_search_that_nobody_waits_for_any_more_can_be_given_up() -> None:
+    with History() as history:
+        history.append([machine(LAMP), *lamp_ticks(10_000)])
+        asked: list[int] = []
+
+        def canceled() -> bool:
+            asked.append(1)
+            return len(asked) == 3
+
+        for search in (history.cursor().numbers, history.cursor().page):
+            asked.clear()
+            with pytest.raises(Canceled):
+                search(TransitionFilter(text="nothing like it"), canceled=canceled)  # type: ignore[operator]
+            assert len(asked) == 3
 
 
 def test_a_wall_clock_that_is_set_back_hides_nothing() -> None:

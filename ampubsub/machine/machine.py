@@ -374,7 +374,7 @@ class Machine(MachineView):
     @property
     def transition(self) -> Transition | None:
         """The transition being carried out, if any."""
-        return self._walk.transition
+        return self._walk.log.transition
 
     @property
     def is_backing_off(self) -> bool:

@@ -156,7 +156,8 @@ class Heap:
     def one_is_over(self) -> None:
         """One of them is over now."""
         self._over += 1
-        if self._over > 16 and 2 * self._over > len(self.items):
+        count = len(self.items)
+        if self._over >= count or (self._over > 16 and 2 * self._over > count):
             self.items = [item for item in self.items if not item[2].is_over]
             heapify(self.items)
             self._over = 0
@@ -172,7 +173,6 @@ class Subscriptions:
         "_names",
         "_queries",
         "_queue",
-        "_queue_ends",
         "_serial",
         "args",
         "contexts",
@@ -182,6 +182,7 @@ class Subscriptions:
         "leave",
         "leaving",
         "machine",
+        "queue_ends",
         "ticking",
         "times",
     )  # fmt: skip
@@ -208,7 +209,7 @@ class Subscriptions:
         """Per state and pair of key and value; None stands for what has no such pair."""
         self._queries: dict[QueryWait, None] = {}
         self._queue = Heap()
-        self._queue_ends: dict[Wait, None] = {}
+        self.queue_ends: dict[Wait, None] = {}
         self._disposal: dict[Wait, None] = {}
 
     def _take_names(self, names: Sequence[str]) -> None:
@@ -228,7 +229,7 @@ class Subscriptions:
     def is_empty(self) -> bool:
         """Whether nobody waits for anything, and no context lasts."""
         return not (
-            self._groups or self.contexts or self.args or self._queries or self._queue_ends or self._disposal
+            self._groups or self.contexts or self.args or self._queries or self.queue_ends or self._disposal
             or any(not item[2].is_over for heap in (*self.times.values(), self._queue) for item in heap.items)
         )  # fmt: skip
 
@@ -309,6 +310,9 @@ class Subscriptions:
             heap = self.times.get(place)
             if heap is not None:
                 heap.one_is_over()
+                if not heap.items:
+                    del self.times[place]
+                    self.ticking &= ~(1 << place)
 
     def when_args(self, waiter: Waiter, state: str, args: Args, context: Context | None) -> None:
         """Fire when the state is entered with these arguments."""
@@ -351,8 +355,8 @@ class Subscriptions:
     def when_queue_ends(self, waiter: Waiter) -> None:
         """Fire once the queue is empty."""
         wait = Wait(waiter, self._next(), None)
-        self._queue_ends[wait] = None
-        wait.drop = partial(_take_out, self._queue_ends)
+        self.queue_ends[wait] = None
+        wait.drop = partial(_take_out, self.queue_ends)
 
     def when_disposed(self, waiter: Waiter) -> None:
         """Fire once the machine is gone."""
@@ -408,14 +412,21 @@ class Subscriptions:
 
     # -- what happened ---------------------------------------------------------------------------
 
-    def cares(self, entered: int, left: int) -> bool:
-        """Whether a transition that these states entered or left is anybody's business."""
-        return bool(
+    def cares(self, entered: int, left: int, clock: Sequence[int], ticks: int = 0) -> bool:
+        """Whether a transition that these states entered or left is anybody's business.
+
+        `clock` is that afterwards, or from before if none of it ticks more than `ticks` times.
+        """
+        if (
             entered & self.entering
             or left & (self.leaving | self.lasting)
-            or (entered | left) & self.ticking
             or self._queries
             or self._queue.items
+        ):
+            return True
+        ticked = (entered | left) & self.ticking
+        return bool(ticked) and any(
+            self.times[state].items[0][0] <= clock[state] + ticks for state in bits(ticked)
         )
 
     def after_transition(
@@ -502,7 +513,7 @@ class Subscriptions:
                 times = " ".join(map(str, wait.times))
                 self.machine.log_line(3, f"[whenTime:match] {' '.join(wait.states)} [{times}]")
                 _fire(wait, fired)
-        if not heap.items:
+        if not heap.items and state in self.times:
             del self.times[state]
             self.ticking &= ~(1 << state)
 
@@ -522,6 +533,17 @@ class Subscriptions:
             self.machine.log_line(3, f"[whenQuery:match] {number}")
             calls.append(waiter.finish)
         return calls
+
+    def awaits(self, entered: Sequence[int], args: Args) -> bool:
+        """Whether entering these states with these arguments may fire something."""
+        try:
+            for state in entered:
+                table = self.args.get(state)
+                if table and (None in table or any(pair in table for pair in args.items())):
+                    return True
+        except TypeError:  # an argument that cannot be looked up
+            return True
+        return False
 
     def entered_with(self, state: int, args: Args) -> list[Callable[[], object]]:
         """The final handlers of a state have run: what has to be called for its arguments."""
@@ -545,7 +567,7 @@ class Subscriptions:
     def queue_ended(self) -> list[Callable[[], object]]:
         """The queue is empty: what has to be called."""
         fired: Fired = []
-        for wait in list(self._queue_ends):
+        for wait in list(self.queue_ends):
             _fire(wait, fired)
         return [waiter.finish for waiter in fired]
 
@@ -555,7 +577,7 @@ class Subscriptions:
         waits: list[Wait] = [wait for group in self._groups.values() for wait in group.waits]
         waits += [item[2] for heap in self.times.values() for item in heap.items]
         waits += [wait for table in self.args.values() for found in table.values() for wait in found]
-        waits += [*self._queries, *[item[2] for item in self._queue.items], *self._queue_ends]
+        waits += [*self._queries, *[item[2] for item in self._queue.items], *self.queue_ends]
         waiters = dict.fromkeys(wait.waiter for wait in waits)
         disposal = [wait.waiter for wait in self._disposal]
         self._reset()

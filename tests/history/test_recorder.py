@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from amdbg_tui.history import History, HistoryError, LossKind, recorder
+from amdbg_tui.history import History, HistoryError, LossKind, RecordClass, recorder
 from amdbg_tui.history.backlog import Backlog
 from amdbg_tui.history.moments import Moment, Numbered, Numbering
 from amdbg_tui.history.recordings import look_at
@@ -253,6 +253,22 @@ def test_an_attack_cannot_make_the_file_larger_than_its_bounds(tmp_path: Path) -
             history.append([replace(machine(LAMP), key=key, states=shapes, clock=(0,) * 100)])
             history.append([tick(key, (0,) * 100, (2**60 + n,) * 100) for _ in range(50)])
     assert path.stat().st_size < 1_500_000
+
+
+def test_a_slow_trickle_of_records_makes_few_blocks(tmp_path: Path) -> None:
+    """Each is in the file at once, yet nobody has to look into thousands of pieces."""
+    path = tmp_path / "run.db"
+    with History(path) as history:
+        history.append([machine(LAMP)])
+        for record in lamp_ticks(3_000):
+            history.append([record])
+    connection = sqlite3.connect(path)
+    (blocks,) = connection.execute("SELECT count(*) FROM blocks WHERE class = 'network'").fetchone()
+    (size,) = connection.execute("SELECT sum(size) FROM blocks WHERE class = 'network'").fetchone()
+    connection.close()
+    assert blocks < 14
+    with History(path) as again:
+        assert again._recorder.writer._shelves[RecordClass.NETWORK].bytes == size  # type: ignore[union-attr]
 
 
 RECORDING = """

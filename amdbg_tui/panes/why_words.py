@@ -101,6 +101,9 @@ def because(moment: Moment, found: Reasons) -> list[Row]:
         rows.append(row)
     for other, state in found.removed:
         rows.append([*names([other]), (" removes ", "error"), *names([state]), (".", "plain")])
+    for other, state in found.passing:
+        row = [*names([other]), (" removes ", "error"), *names([state]), (", then went itself.", "plain")]
+        rows.append(row)
     for state, other in found.added:
         rows.append([*names([state]), (" adds ", "inactive"), *names([other]), (".", "plain")])
     if not record.accepted and not rows:

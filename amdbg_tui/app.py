@@ -25,7 +25,7 @@ from amdbg_tui.garbage import Collector
 from amdbg_tui.history.live import LiveMachine
 from amdbg_tui.history.records import MachineKey
 from amdbg_tui.history.store import History
-from amdbg_tui.history.writer import HistoryError
+from amdbg_tui.history.tables import HistoryError
 from amdbg_tui.node.commands import Command, CommandError, CutOff, Mute, PickTopic, Unmute
 from amdbg_tui.palette import Places
 from amdbg_tui.panes import status, words

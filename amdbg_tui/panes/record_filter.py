@@ -18,7 +18,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from amdbg_tui.history.filters import fold, has_error, words_of
+from amdbg_tui.history.filters import texts_of
 from amdbg_tui.history.live import Moment
 
 FIELDS = ("state", "kind", "by", "is", "machine", "peer", "arg", "handler")
@@ -69,7 +69,7 @@ class RecordFilter:
         fields: dict[str, bool] = {}
         for term in self.terms:
             if not term.field:
-                words = words or fold(words_of(moment.record, moment.names, moment.changed))
+                words = words or _words(moment)
                 if (term.text in words) is term.negated:
                     return False
                 continue
@@ -119,6 +119,17 @@ def understand_filter(typed: str) -> RecordFilter:
     return RecordFilter(typed.strip(), tuple(terms), wrong, plain)
 
 
+def fold(text: str) -> str:
+    """Upper and lower case are alike."""
+    return text.lower()
+
+
+def _words(moment: Moment) -> str:
+    """All of a record that can be searched."""
+    touched = [moment.names[at] for at in moment.changed if at < len(moment.names)]
+    return fold("\n".join((*touched, *moment.record.called, *texts_of(moment.record))))
+
+
 def _has(term: Term, moment: Moment, name_of: NameOf) -> bool:
     record, text = moment.record, term.text
     if term.field == "state":
@@ -150,4 +161,4 @@ def _is(word: str, moment: Moment) -> bool:
         "check": record.check,
         "derived": record.derived,
         "empty": not moment.changed,
-    }.get(word, False) or (word == "error" and has_error(record, moment.names, moment.changed))
+    }.get(word, False) or (word == "error" and moment.error)

@@ -10,11 +10,11 @@ from collections.abc import Hashable
 
 from rich.cells import cell_len
 
-from amdbg_tui.history.filters import fold
 from amdbg_tui.history.live import Changes, Live, Moment
 from amdbg_tui.history.log_lines import log_lines
 from amdbg_tui.panes import looks, words
 from amdbg_tui.panes.pane import Pane
+from amdbg_tui.panes.record_filter import fold
 from amdbg_tui.panes.record_window import RecordWindow
 from amdbg_tui.panes.view import LEVELS, View
 from amdbg_tui.widgets.paint import Row, clip, pad, width_of, wrap

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Any
 
 from textual.geometry import Offset
@@ -13,7 +12,7 @@ from textual.selection import Selection
 
 from amdbg_tui import keymap
 from amdbg_tui.app import App
-from amdbg_tui.history.records import MachineRecord, PeerDetailRecord
+from amdbg_tui.history.records import MachineRecord, PeerDetailRecord, replace
 from amdbg_tui.node.commands import Command, Outcome, Preview
 from tests.tui.fixed_history import LIGHT, NOW, ORDER, STREET, fixed_history
 from tests.tui.pictures import AnsweringNode

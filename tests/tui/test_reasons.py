@@ -6,9 +6,8 @@ import random
 
 import pytest
 
-from amdbg_tui.history.filters import changed_states
-from amdbg_tui.history.live import Moment
-from amdbg_tui.history.records import MachineKey, StepRecord, TransitionRecord
+from amdbg_tui.history.moments import Generation, Moment, changed_states
+from amdbg_tui.history.records import MachineKey, MachineRecord, StateShape, StepRecord, TransitionRecord
 from amdbg_tui.node.translate import whole_transition
 from amdbg_tui.panes.reasons import handler_name, reasons_of
 from amdbg_tui.panes.why_words import because, explain, step_words
@@ -20,16 +19,22 @@ MACHINES = 125
 KEY = MachineKey("p", 0)
 
 
+def generation(names: tuple[str, ...]) -> Generation:
+    return Generation(1, MachineRecord(0.0, KEY, "m", tuple(StateShape(name) for name in names), "local"))
+
+
 class Watching(Tracer):
     """Keeps each transition with its record."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names
+        self.generation = generation(names)
         self.seen: list[tuple[Transition, Moment]] = []
 
     def transition_end(self, transition: Transition) -> None:
         record = whole_transition(KEY, transition, False)
-        moment = Moment(len(self.seen) + 1, record, changed_states(record.before, record.after), self.names)
+        moment = Moment(
+            len(self.seen) + 1, record, changed_states(record.before, record.after), self.generation
+        )
         self.seen.append((transition, moment))
 
 
@@ -155,7 +160,10 @@ def test_a_requirement_that_was_met_is_not_blamed() -> None:
         StepRecord("handler", to_state="Checked", detail="FE"),
     )
     moment = Moment(
-        1, record(steps=steps, handlers=("CheckedState",)), (1, 2), ("Submitted", "Checking", "Checked")
+        1,
+        record(steps=steps, handlers=("CheckedState",)),
+        (1, 2),
+        generation(("Submitted", "Checking", "Checked")),
     )
     sentences = [text_of(row) for row in because(moment, reasons_of(moment))]
     assert sentences == ["Checked removes Checking."]

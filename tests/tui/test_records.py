@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from textual.pilot import Pilot
 
 from amdbg_tui.app import App
-from amdbg_tui.history.records import MachineKey, MachineRecord, TransitionRecord
+from amdbg_tui.history.records import MachineKey, MachineRecord, TransitionRecord, replace
 from amdbg_tui.panes.records import RecordsPane
 from tests.tui.fixed_history import LIGHT, NOW, ORDER, SCHEMAS, STREET, fixed_history
 from tests.tui.screens import history_of, run, text_of, until

@@ -330,7 +330,7 @@ class App(TextualApp[int]):
             return None
         rates = self.view.floods.rates
         peer = self.history.live.peers.get(worst[0])
-        through = getattr(peer.detail, "through", "") if peer is not None else ""
+        through = peer.detail.through if peer is not None and peer.detail is not None else ""
         text = f" {self._name_of(worst[0])} floods: {sum(rates[worst[0]]):.0f} messages a second"
         if through and through != worst[0]:
             text += f", through {self._name_of(through)}"

@@ -162,7 +162,7 @@ class PeerPane(Pane):
     def _way(self, peer: LivePeer) -> list[Row]:
         """Through whom it is heard, and how much it sends."""
         rows: list[Row] = []
-        through = getattr(peer.detail, "through", "")
+        through = peer.detail.through if peer.detail is not None else ""
         if through:
             other = self.view.now.peers.get(through)
             rows += self._fact(
@@ -176,7 +176,7 @@ class PeerPane(Pane):
             rows += self._fact("sends", [(words_of, look)])
             if look != "bright":
                 rows += self._fact("", [("it floods: alt+d hides it, f9 mutes it, f10 cuts it off", "error")])
-        if getattr(peer.detail, "muted", False):
+        if peer.detail is not None and peer.detail.muted:
             rows += self._fact("muted", [("yes: no news are taken from it", "stale")])
         return rows
 

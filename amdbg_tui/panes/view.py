@@ -58,6 +58,7 @@ class View:
         self.autos = "*"
         """am-dbg's three values: `X` all automatic records, blank none, `*` those that were not canceled."""
         self.floods = FloodMeter()
+        self.floods.take(history.live, history.live.peers)
         self.hidden: set[str] = set()
         """Peers whose machines and records the person does not want to see."""
         self.version = 0

@@ -36,9 +36,9 @@ def test_it_starts_answers_keys_and_quits_with_a_clean_terminal(screen: Terminal
     screen.press("Enter")
     screen.sees("no relations")
     screen.press("?")
-    screen.sees("Show only what matches")
+    screen.sees("To the record before")
     screen.press("Escape")
-    screen.sees_no_longer("Show only what matches")
+    screen.sees_no_longer("To the record before")
     screen.press("C-q")
     assert screen.ended_with() == 0
     assert "Machines:9" not in screen.text()
@@ -52,15 +52,15 @@ def test_ctrl_c_with_nothing_selected_leaves_too(screen: Terminal) -> None:
 
 def test_it_follows_the_size_of_the_terminal(screen: Terminal) -> None:
     screen.resize(80, 24)
-    screen.sees_no_longer("Log:")
+    screen.sees_no_longer("Why ·")
     screen.sees("12 states")
     screen.resize(60, 24)
     screen.sees_no_longer("12 states")
     screen.sees("Machines:9")
     screen.press("3")
-    screen.sees("Log:changes")
+    screen.sees("Records ·")
     screen.resize(210, 50)
-    for title in ("Transitions:", "Machines:9", "12 states", "Log:changes"):
+    for title in ("Records ·", "Machines:9", "12 states", "Why ·"):
         screen.sees(title)
     screen.press("C-q")
     assert screen.ended_with() == 0

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from amdbg_tui.history.block_reading import Search, TransitionBlock
 from amdbg_tui.history.blocks import mask_of
 from amdbg_tui.history.filters import TransitionFilter
+from amdbg_tui.history.harmless import make_harmless
 from amdbg_tui.history.keyframes import unpack_keyframe
 from amdbg_tui.history.live import Live
 from amdbg_tui.history.moments import Generation, Moment, Numbered
@@ -183,7 +184,8 @@ class Cursor(Reader):
         if row is not None and row[0] > newest:
             newest = row[0]
             (data,) = connection.execute("SELECT data FROM keyframes WHERE number = ?", (newest,)).fetchone()
-            self._remember_base(unpack_keyframe(data, self._resolver(connection)))
+            live = unpack_keyframe(data, self._resolver(connection))
+            self._remember_base(make_harmless(live) if self._clean else live)
         base = self._bases.pop(newest)
         self._bases[newest] = base
         live = base.derived()

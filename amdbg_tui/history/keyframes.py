@@ -12,6 +12,7 @@ from itertools import chain
 from msgspec import Struct, msgpack
 
 from amdbg_tui.history.block_reading import Resolve
+from amdbg_tui.history.harmless import inflate
 from amdbg_tui.history.live import Live, LiveMachine, LivePeer
 from amdbg_tui.history.packing import pack_numbers, pack_times, unpack_numbers, unpack_times
 from amdbg_tui.history.records import ConnectionRecord, PeerDetailRecord, PeerRecord, replace
@@ -90,7 +91,7 @@ def pack_keyframe(live: Live) -> bytes:
 
 def unpack_keyframe(data: bytes, resolve: Resolve) -> Live:
     """The `Live` that a keyframe was made of. Raises `ValueError`, `zlib.error` when it is none."""
-    keyframe = _decode(zlib.decompress(data))
+    keyframe = _decode(inflate(data))
     live = Live()
     live.at_s, live.newest_number = keyframe.at_s, keyframe.newest_number
     live.transitions, live.connection = keyframe.transitions, keyframe.connection

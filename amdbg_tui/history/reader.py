@@ -8,20 +8,25 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from msgspec import MsgspecError, msgpack
 
 from amdbg_tui.history.block_reading import OtherBlock, TransitionBlock
+from amdbg_tui.history.harmless import harmless
 from amdbg_tui.history.live import Live
 from amdbg_tui.history.moments import Entry, Generation, Moment, Numbered
 from amdbg_tui.history.records import MachineKey, MachineRecord, RecordClass, class_of
-from amdbg_tui.history.tables import TRANSITION_CLASSES, dropped_key, read_meta
+from amdbg_tui.history.tables import TRANSITION_CLASSES, HistoryError, dropped_key, read_meta
 
 BLOCKS_KEPT = 48
 """Blocks kept in memory, read."""
 BLOCK = "id, first, last, elapsed_first, columns, bodies, words"
+
+
+DAMAGES = (sqlite3.DatabaseError, zlib.error, MsgspecError, ValueError, LookupError, TypeError, OverflowError)
+"""What reading a damaged file may raise."""
 
 
 class Reader:
@@ -33,8 +38,14 @@ class Reader:
         lock: AbstractContextManager[object],
         waiting: Callable[[], Sequence[Numbered]] = list,
         known: dict[int, Generation] | None = None,
+        *,
+        clean: bool = False,
     ) -> None:
-        """`waiting` are records not in the file yet; `known` generations by id, shared with who numbers them."""
+        """`waiting` are records not in the file yet; `known` generations by id, shared with who numbers them.
+
+        `clean`: the file may be anybody's, so its texts are made harmless.
+        """
+        self._clean = clean
         self._connect = connect
         self._lock = lock
         self._waiting = waiting
@@ -172,9 +183,9 @@ class Reader:
             ).fetchone()
             resolve = self._resolver(connection)
             if kind in TRANSITION_CLASSES:
-                block = TransitionBlock(columns, bodies, words, elapsed, resolve)
+                block = TransitionBlock(columns, bodies, words, elapsed, resolve, clean=self._clean)
             else:
-                block = OtherBlock(columns, elapsed, resolve)
+                block = OtherBlock(columns, elapsed, resolve, clean=self._clean)
         self._blocks[identity] = block
         if len(self._blocks) > BLOCKS_KEPT:
             del self._blocks[next(iter(self._blocks))]
@@ -191,6 +202,7 @@ class Reader:
                     record = MachineRecord(0.0, MachineKey("", -2), f"? {identity}", (), "gone")
                 else:
                     record = msgpack.decode(row[0], type=MachineRecord)
+                    record = harmless(record) if self._clean else record
                 generation = known[identity] = Generation(identity, record)
             return generation
 
@@ -202,15 +214,19 @@ class Reader:
         with self._lock:
             connection = self._connect()
             inside = connection.in_transaction
-            if not inside:
-                connection.execute("BEGIN")
             try:
+                if not inside:
+                    connection.execute("BEGIN")
                 yield connection
-            except (zlib.error, MsgspecError) as error:
-                raise sqlite3.DatabaseError(f"a block cannot be read: {error}") from error
+            except DAMAGES as error:
+                raise HistoryError(
+                    f"the recording cannot be read here, it may be damaged: {error}"
+                ) from error
             finally:
-                if not inside and connection.in_transaction:
-                    connection.execute("COMMIT")
+                for ending in ("COMMIT", "ROLLBACK"):
+                    if not inside and connection.in_transaction:
+                        with suppress(sqlite3.Error):
+                            connection.execute(ending)
 
     @contextmanager
     def snapshot(self) -> Iterator[tuple[sqlite3.Connection, Sequence[Numbered], int]]:

@@ -22,6 +22,7 @@ from amdbg_tui.settings import PROGRAM, Locations, Settings, SettingsError, load
 
 if TYPE_CHECKING:
     from amdbg_tui.node import JoinRequest
+    from amdbg_tui.node.debugger import DebuggerNode
     from ampubsub.machine import Machine
 
 INTERRUPTED, CRASH = 130, 70
@@ -51,6 +52,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return complain(error.format_message(), WRONG_INPUT)
     except Exception as error:
+        from amdbg_tui.history.tables import HistoryError
+
+        if isinstance(error, HistoryError):
+            return complain(str(error), WRONG_INPUT)
         if isinstance(error, OSError) and output.is_of_output(error):
             text, status = output.give_up(error)
             return complain(text, status) if text else status
@@ -145,7 +150,16 @@ def screen_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @commands.command(short_help="Join a topic and open the screen.")
 @peer_options
 @screen_options
-def join(theme: str, **options: Any) -> int:
+@click.option(
+    "--dbg",
+    "debugger",
+    metavar="HOST:PORT",
+    is_flag=False,
+    flag_value="127.0.0.1:6831",
+    default="",
+    help="Also show programs that set AM_DBG_ADDR to this (alone: 127.0.0.1:6831).",
+)
+def join(theme: str, debugger: str, **options: Any) -> int:
     """Join a topic through ADDR..., each ending in /p2p/PEERID, and open the screen.
 
     With no ADDR, --topic is looked for among the peers met before, and with --mdns on this network;
@@ -155,7 +169,7 @@ def join(theme: str, **options: Any) -> int:
     settings = _settings(places, theme)
     request = _request(places, settings, **options)
     _need_a_terminal("join", "; without one, “peer” prints what happens as JSON lines")
-    return _open_screen(places, settings, request)
+    return _open_screen(places, settings, request, debugger)
 
 
 @commands.command(short_help="Open the screen on a demo network.")
@@ -399,24 +413,34 @@ def _is_terminal() -> bool:
     return bool(sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty())
 
 
-def _open_screen(places: Locations, settings: Settings, request: JoinRequest) -> int:
+def _open_screen(places: Locations, settings: Settings, request: JoinRequest, debugger: str = "") -> int:
     from amdbg_tui.app import App
     from amdbg_tui.lifecycle import open_history, run
     from amdbg_tui.node import Node
 
     history = open_history(places, settings.history)
-    node = Node(history.feed, request)
+    node: Node | DebuggerNode = (peer := Node(history.feed, request))
+    if debugger:
+        from amdbg_tui.debugger_command import listening
+
+        try:
+            node = listening(history, debugger, peer)
+        except InputError:
+            history.close()
+            raise
     app = App(history, node, settings=settings, locations=places)
     return run(app, history, node, places, mouse=settings.mouse)
 
 
 def _add_commands() -> None:
     from amdbg_tui.compare_command import compare
+    from amdbg_tui.debugger_command import dbg
     from amdbg_tui.headless.asking import reach, what_if, why
     from amdbg_tui.headless.commands import ls, record, tail, watch
     from amdbg_tui.recordings_command import export, open_recording, recordings
 
     for command in (
+        dbg,
         ls,
         watch,
         tail,

@@ -33,6 +33,8 @@ from amdbg_tui.settings import PROGRAM, HistorySettings, Locations
 if TYPE_CHECKING:
     from textual.app import App
 
+    from amdbg_tui.node.debugger import DebuggerNode
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WRONG_INPUT, CRASH = 2, 70
 PARENT_CHECK_S = 1.0
@@ -61,7 +63,12 @@ def open_history(locations: Locations, settings: HistorySettings) -> History:
 
 
 def run(
-    app: App[Any], history: History, node: Node | None, locations: Locations, *, mouse: bool = True
+    app: App[Any],
+    history: History,
+    node: Node | DebuggerNode | None,
+    locations: Locations,
+    *,
+    mouse: bool = True,
 ) -> int:
     """Run the app until it ends, say bye, restore everything. Returns the exit status of the process."""
     leaving = _Leaving(app, history, node)
@@ -84,7 +91,7 @@ def run(
 class _Leaving:
     """Why and how the program is about to end."""
 
-    def __init__(self, app: App[Any], history: History, node: Node | None) -> None:
+    def __init__(self, app: App[Any], history: History, node: Node | DebuggerNode | None) -> None:
         self.app = app
         self.history = history
         self.node = node
@@ -209,7 +216,7 @@ def _terminal_restored(leaving: _Leaving) -> Iterator[None]:
 
 
 def _conclude(
-    app: App[Any], history: History, node: Node | None, leaving: _Leaving, locations: Locations
+    app: App[Any], history: History, node: Node | DebuggerNode | None, leaving: _Leaving, locations: Locations
 ) -> int:
     """What remains to be said, and the exit status."""
     crash = leaving.error or (node.crash if node is not None else None)

@@ -30,6 +30,10 @@ def open_history(name: str) -> History:
     from amdbg_tui.settings import Locations
 
     try:
+        if name.endswith(".gob.br"):
+            from amdbg_tui.dump_files import open_dump
+
+            return open_dump(Path(name))
         return History.open(find(Locations().history, name))
     except HistoryError as error:
         raise _input_error(str(error)) from error
@@ -41,7 +45,8 @@ def open_history(name: str) -> History:
 def open_recording(recording: str, theme: str) -> int:
     """Open the screen on a recording: no network, nothing is changed, also while it is being recorded.
 
-    FILE is a path, or a name (or its beginning, or a title) that 'ampubsub-tui recordings' lists.
+    FILE is a path, or a name (or its beginning, or a title) that 'ampubsub-tui recordings' lists; or a dump that
+    am-dbg exported (.gob.br).
     """
     from amdbg_tui.cli import _need_a_terminal, _settings
     from amdbg_tui.settings import Locations
@@ -200,7 +205,10 @@ def export(
     redact: bool,
     lines: bool,
 ) -> None:
-    """Write a part of a recording to TARGET, a recording of its own that 'open' reads; or print it as JSON lines."""
+    """Write a part of a recording to TARGET, a recording of its own that 'open' reads; or print it as JSON lines.
+
+    A TARGET that ends in .gob.br is written for am-dbg.
+    """
     from amdbg_tui.history import HistoryError
     from amdbg_tui.history.export import export as write
 
@@ -216,11 +224,33 @@ def export(
             _print_lines(history, first, last, keys, redact)
             return
         assert target is not None
+        if target.name.endswith(".gob.br"):
+            _export_dump(history, target, first, last, keys, redact)
+            return
         try:
             done = write(history, target, first=first, last=last, machines=keys, redact=redact)
         except HistoryError as error:
             raise _input_error(str(error)) from error
     click.echo(f"{done.records:,} records, {done.first:,} to {done.last:,}, are in {target}")
+
+
+def _export_dump(
+    history: History, target: Path, first: int, last: int, keys: Sequence[MachineKey] | None, redact: bool
+) -> None:
+    from amdbg_tui.dump_files import export_dump
+    from amdbg_tui.history import HistoryError
+
+    if redact:
+        raise _input_error(
+            "a dump for am-dbg cannot be redacted: export a recording with --redact first, and that one"
+        )
+    if target.exists():
+        raise _input_error(f"{target} is there already: name another file")
+    try:
+        count = export_dump(history, target, first, last, keys)
+    except HistoryError as error:
+        raise _input_error(str(error)) from error
+    click.echo(f"{count:,} transitions are in {target}; am-dbg --import-data reads it")
 
 
 def _print_lines(

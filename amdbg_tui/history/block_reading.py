@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -11,6 +10,7 @@ from msgspec import msgpack
 
 from amdbg_tui.history.blocks import Body, Columns, MachineNews, OtherColumns, Variant
 from amdbg_tui.history.filters import BODY_FLAG, ERROR_FLAG, TransitionFilter
+from amdbg_tui.history.harmless import harmless, harmless_value, inflate
 from amdbg_tui.history.moments import Entry, Generation, Moment
 from amdbg_tui.history.packing import unpack_numbers, unpack_times
 from amdbg_tui.history.records import TransitionRecord, replace
@@ -29,13 +29,16 @@ Resolve = Callable[[int], Generation]
 class OtherBlock:
     """Other records, read back."""
 
-    def __init__(self, columns: bytes, elapsed_first: int, resolve: Resolve) -> None:
-        data = _decode_others(zlib.decompress(columns))
+    def __init__(self, columns: bytes, elapsed_first: int, resolve: Resolve, *, clean: bool = False) -> None:
+        """`clean`: the file may be anybody's, so its texts are made harmless."""
+        data = _decode_others(inflate(columns))
         self.numbers = _all_numbers(data.first, data.numbers, len(data.records))
         elapsed = unpack_numbers(data.elapsed_us)
         self.entries: list[Entry] = []
         for at, record in enumerate(data.records):
             number, elapsed_us = self.numbers[at], elapsed_first + elapsed[at]
+            if clean:
+                record = harmless(record)
             if isinstance(record, MachineNews):
                 generation = resolve(record.generation)
                 whole = replace(
@@ -89,9 +92,20 @@ class TransitionBlock:
     """Transitions, read back when they are asked for."""
 
     def __init__(
-        self, columns: bytes, bodies: bytes | None, words: bytes | None, elapsed_first: int, resolve: Resolve
+        self,
+        columns: bytes,
+        bodies: bytes | None,
+        words: bytes | None,
+        elapsed_first: int,
+        resolve: Resolve,
+        *,
+        clean: bool = False,
     ) -> None:
+        """`clean`: the file may be anybody's, so its texts are made harmless."""
         self._data = data = _decode_columns(columns)
+        self._clean = clean
+        if clean:
+            self._data = data = replace(data, variants=tuple([harmless_value(one) for one in data.variants]))
         self._packed_bodies = bodies
         self._packed_words = words
         self._resolve = resolve
@@ -301,12 +315,14 @@ class TransitionBlock:
     def _may_hold(self, text: str) -> bool:
         if self._packed_words is None:
             return False
-        return text.encode("utf-8", "surrogatepass") in zlib.decompress(self._packed_words)
+        return text.encode("utf-8", "surrogatepass") in inflate(self._packed_words)
 
     def _bodies_by_position(self) -> dict[int, Body]:
         if self._packed_bodies is None:
             return {}
-        bodies = _decode_bodies(zlib.decompress(self._packed_bodies))
+        bodies = _decode_bodies(inflate(self._packed_bodies))
+        if self._clean:
+            bodies = [harmless(body) for body in bodies]
         having = [bool(variant.flags & BODY_FLAG) for variant in self._data.variants]
         positions = [at for at, variant in enumerate(self._variant) if having[variant]]
         return dict(zip(positions, bodies, strict=True))

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from msgspec import MsgspecError, msgpack
-
-from amdbg_tui.history.block_reading import OtherBlock, Search, TransitionBlock
+from amdbg_tui.history.block_reading import Search, TransitionBlock
 from amdbg_tui.history.blocks import mask_of
 from amdbg_tui.history.filters import TransitionFilter
+from amdbg_tui.history.harmless import make_harmless
 from amdbg_tui.history.keyframes import unpack_keyframe
 from amdbg_tui.history.live import Live
-from amdbg_tui.history.moments import Entry, Generation, Moment, Numbered
+from amdbg_tui.history.moments import Generation, Moment, Numbered
 from amdbg_tui.history.packing import unpack_numbers
+from amdbg_tui.history.reader import Reader
 from amdbg_tui.history.records import (
     CommandRecord,
     ConnectionRecord,
@@ -35,19 +33,19 @@ from amdbg_tui.history.records import (
     PeerRecord,
     Record,
     RecordClass,
-    class_of,
 )
 from amdbg_tui.history.tables import STATE_CLASSES, TRANSITION_CLASSES, dropped_key, read_meta
 from amdbg_tui.history.timeline import number_at
 
-BLOCKS_KEPT = 48
-"""Blocks kept in memory, read."""
+BASES_KEPT = 6
+"""Moments kept in memory, whole."""
+NEAR = 64
+"""A step back this far is quick, however long the way to a moment was."""
 NOTES = 500
 """Notices, commands and losses that a moment of the past lists."""
 EVERY = TransitionFilter()
 ONLY_ERRORS = TransitionFilter(errors=True)
 ONLY_REFUSED = TransitionFilter(accepted=False)
-BLOCK = "id, first, last, elapsed_first, columns, bodies, words"
 Plain = TypeVar("Plain", bound=Record)
 
 
@@ -68,55 +66,8 @@ class Canceled(Exception):  # noqa: N818 - somebody wanted it so
     """A search was given up."""
 
 
-class Cursor:
+class Cursor(Reader):
     """Reads a history, whose writer goes on meanwhile. May be used by several threads, one call at a time."""
-
-    def __init__(
-        self,
-        connect: Callable[[], sqlite3.Connection],
-        lock: AbstractContextManager[object],
-        waiting: Callable[[], Sequence[Numbered]] = list,
-        known: dict[int, Generation] | None = None,
-    ) -> None:
-        """`waiting` are records not in the file yet; `known` generations by id, shared with who numbers them."""
-        self._connect = connect
-        self._lock = lock
-        self._waiting = waiting
-        self._known = known if known is not None else {}
-        self._blocks: dict[int, TransitionBlock | OtherBlock] = {}
-
-    # Where it begins and ends.
-
-    @property
-    def newest_number(self) -> int:
-        """Number of the newest record; 0 when there is none."""
-        waiting = self._waiting()
-        if waiting:
-            return waiting[-1].number
-        with self._reading() as connection:
-            return _last_of(connection)
-
-    @property
-    def oldest_transition(self) -> int:
-        """Number of the oldest transition kept; 0 when there is none."""
-        with self._reading() as connection:
-            oldest = [
-                connection.execute(
-                    "SELECT first FROM blocks WHERE class = ? ORDER BY last LIMIT 1", (kind.value,)
-                ).fetchone()
-                for kind in TRANSITION_CLASSES
-            ]
-        numbers = [row[0] for row in oldest if row is not None]
-        if not numbers:
-            numbers = [entry.number for entry in self._waiting() if type(entry) is Moment]
-        return min(numbers, default=0)
-
-    @property
-    def dropped_transitions(self) -> int:
-        """How many transitions were dropped because the history is bounded."""
-        with self._reading() as connection:
-            meta = read_meta(connection)
-        return sum(meta.get(dropped_key(kind), (0, 0))[0] for kind in TRANSITION_CLASSES)
 
     # Transitions.
 
@@ -167,74 +118,10 @@ class Cursor:
         found.sort()
         return found
 
-    def transition_blocks(self) -> Iterator[TransitionBlock]:
-        """All blocks of transitions, each class in order; what is not in the file yet is left out."""
-        with self.snapshot() as (connection, _, _):
-            for kind in TRANSITION_CLASSES:
-                statement = "SELECT id FROM blocks WHERE class = ? ORDER BY last"
-                for row in connection.execute(statement, (kind.value,)).fetchall():
-                    yield self.block(connection, row)
-
     def transition(self, number: int) -> Moment | None:
         """One transition by its number; None when that is no transition or was dropped."""
         entry = self.entry(number, TRANSITION_CLASSES)
         return entry if type(entry) is Moment else None
-
-    def entry(self, number: int, classes: Iterable[RecordClass] = tuple(RecordClass)) -> Numbered | None:
-        """Any record by its number; None when it was dropped or merged."""
-        with self.snapshot() as (connection, waiting, newest):
-            if number > newest:
-                return None
-            for entry in waiting:
-                if entry.number == number:
-                    return entry if class_of(entry.record) in classes else None
-            for kind in classes:
-                row = connection.execute(
-                    f"SELECT {BLOCK} FROM blocks WHERE class = ? AND last >= ? ORDER BY last LIMIT 1",
-                    (kind.value, number),
-                ).fetchone()
-                if row is None or row[1] > number:
-                    continue
-                block = self.block(connection, row)
-                numbers = block.numbers
-                if number in numbers:
-                    at = numbers.index(number)
-                    return block.moments([at])[0] if isinstance(block, TransitionBlock) else block.entries[at]
-        return None
-
-    def entries(
-        self, after: int, upto: int, classes: Iterable[RecordClass] = tuple(RecordClass)
-    ) -> list[Numbered]:
-        """All records of some classes with numbers above `after` and up to `upto`, in order."""
-        with self.snapshot() as (connection, waiting, _):
-            return self._between(connection, waiting, after, upto, frozenset(classes))
-
-    def _between(
-        self,
-        connection: sqlite3.Connection,
-        waiting: Sequence[Numbered],
-        after: int,
-        upto: int,
-        classes: frozenset[RecordClass],
-    ) -> list[Numbered]:
-        found: list[Numbered] = []
-        for kind in classes:
-            rows = connection.execute(
-                f"SELECT {BLOCK} FROM blocks WHERE class = ? AND last > ? AND first <= ? ORDER BY last",
-                (kind.value, after, upto),
-            )
-            for row in rows.fetchall():
-                block = self.block(connection, row)
-                positions = [at for at, number in enumerate(block.numbers) if after < number <= upto]
-                if isinstance(block, TransitionBlock):
-                    found += block.moments(positions)
-                else:
-                    found += [block.entries[at] for at in positions]
-        found += [
-            entry for entry in waiting if after < entry.number <= upto and class_of(entry.record) in classes
-        ]
-        found.sort(key=_number)
-        return found
 
     def number_at(self, at_s: float) -> int:
         """Number of the last transition that came up to a wall-clock time (seconds since the epoch); 0: none."""
@@ -248,38 +135,67 @@ class Cursor:
         A number before the oldest moment that can be told stands for that one.
         """
         with self.snapshot() as (connection, waiting, newest):
-            number = min(number, newest)
-            row = connection.execute(
-                "SELECT number, data FROM keyframes WHERE number <= ? ORDER BY number DESC LIMIT 1", (number,)
-            ).fetchone()
+            number, live = self._base(connection, min(number, newest))
+            start = live.newest_number
+            missing = set(live.missing)
+            entries = self._between(connection, waiting, start, number, frozenset(STATE_CLASSES))
+            near = len(entries) - NEAR
+            if near > NEAR:  # a place to go on from, for steps back from here
+                live.apply(entries[:near])
+                live.missing = tuple(missing)
+                self._remember_base(live)
+                live, entries = live.derived(), entries[near:]
+            live.apply(entries)
             meta = read_meta(connection)
-            dropped = [meta.get(dropped_key(kind), (0, 0))[1] for kind in STATE_CLASSES]
-            if row is None and (any(dropped) or meta.get("removed_before") or meta.get("begins_after")):
-                row = connection.execute(
-                    "SELECT number, data FROM keyframes ORDER BY number LIMIT 1"
-                ).fetchone()
-                number = max(number, row[0]) if row is not None else number
-            if row is None:
-                start, live = 0, Live()
-            else:
-                start, live = row[0], unpack_keyframe(row[1], self._resolver(connection))
-            live.apply(self._between(connection, waiting, start, number, frozenset(STATE_CLASSES)))
-            live.missing = tuple(
-                kind
-                for kind in (*TRANSITION_CLASSES, RecordClass.MACHINE, RecordClass.PEER)
-                if start < meta.get(dropped_key(kind), (0, 0))[1]
-            )
+            for kind in (*TRANSITION_CLASSES, RecordClass.MACHINE, RecordClass.PEER):
+                if start < meta.get(dropped_key(kind), (0, 0))[1]:
+                    missing.add(kind)
+            live.missing = tuple(sorted(missing))
+            live.newest_number = number
+            self._remember_base(live)
         live.notices.clear()
         live.notices.extend([each for _, each in self._plain(NoticeRecord, number + 1, NOTES)])
         live.commands.clear()
         live.commands.extend([each for _, each in self._plain(CommandRecord, number + 1, NOTES)])
         live.losses.clear()
         live.losses.extend(self._plain(LossRecord, number + 1, NOTES))
-        live.newest_number = number
         live.moment = number
         length = live.tail_length
         live.read_tail_with(lambda: self.page(before=number + 1, limit=length).moments)
         return live
+
+    def _base(self, connection: sqlite3.Connection, number: int) -> tuple[int, Live]:
+        """Where to begin for a moment: (number, a `Live` not newer than it, to be changed).
+
+        The number is a later one when the moment cannot be told any more.
+        """
+        newest = max((known for known in self._bases if known <= number), default=-1)
+        row = connection.execute(
+            "SELECT number FROM keyframes WHERE number <= ? ORDER BY number DESC LIMIT 1", (number,)
+        ).fetchone()
+        if row is None and newest < 0:
+            meta = read_meta(connection)
+            gone = any(meta.get(dropped_key(kind)) for kind in STATE_CLASSES)
+            if gone or meta.get("removed_before") or meta.get("begins_after"):
+                row = connection.execute("SELECT number FROM keyframes ORDER BY number LIMIT 1").fetchone()
+            if row is None:
+                return number, Live()
+            number = max(number, row[0])
+        if row is not None and row[0] > newest:
+            newest = row[0]
+            (data,) = connection.execute("SELECT data FROM keyframes WHERE number = ?", (newest,)).fetchone()
+            live = unpack_keyframe(data, self._resolver(connection))
+            self._remember_base(make_harmless(live) if self._clean else live)
+        base = self._bases.pop(newest)
+        self._bases[newest] = base
+        live = base.derived()
+        live.missing = base.missing
+        return number, live
+
+    def _remember_base(self, live: Live) -> None:
+        self._bases[live.newest_number] = live
+        if len(self._bases) > BASES_KEPT:
+            del self._bases[next(iter(self._bases))]
 
     def peers(self, at: int | None = None) -> dict[str, PeerRecord]:
         """The newest record of each peer."""
@@ -322,30 +238,6 @@ class Cursor:
     def losses(self, *, before: int | None = None, limit: int = 10_000) -> list[tuple[int, LossRecord]]:
         """(number, loss) pairs in order: the newest `limit` of those before a number."""
         return self._plain(LossRecord, before, limit)
-
-    def others(self, kind: RecordClass, *, before: int | None = None, limit: int = 200) -> list[Entry]:
-        """Records of a class that holds no transitions (messages, say): the newest `limit` before a number."""
-        found: list[Entry] = []
-        with self.snapshot() as (connection, waiting, newest):
-            beyond = newest + 1 if before is None else before
-            found += [
-                entry
-                for entry in reversed(waiting)
-                if type(entry) is Entry and entry.number < beyond and class_of(entry.record) is kind
-            ][:limit]
-            rows = connection.execute(
-                f"SELECT {BLOCK} FROM blocks WHERE class = ? AND first < ? ORDER BY last DESC",
-                (kind.value, beyond),
-            )
-            for row in rows:
-                if len(found) >= limit:
-                    break
-                block = self.block(connection, row)
-                assert isinstance(block, OtherBlock)
-                found += [entry for entry in reversed(block.entries) if entry.number < beyond]
-        del found[limit:]
-        found.reverse()
-        return found
 
     def _plain(self, kind: type[Plain], before: int | None, limit: int) -> list[tuple[int, Plain]]:
         where = RecordClass.LOSS if kind is LossRecord else RecordClass.NOTICE
@@ -474,70 +366,6 @@ class Cursor:
         block = self.block(connection, row)
         assert isinstance(block, TransitionBlock)
         return block.matching(search)
-
-    def block(self, connection: sqlite3.Connection, row: Any) -> Any:
-        """A block read, from a row that begins with its id."""
-        identity = row[0]
-        block = self._blocks.pop(identity, None)
-        if block is None:
-            kind, elapsed, columns, bodies, words = connection.execute(
-                "SELECT class, elapsed_first, columns, bodies, words FROM blocks WHERE id = ?", (identity,)
-            ).fetchone()
-            resolve = self._resolver(connection)
-            if kind in TRANSITION_CLASSES:
-                block = TransitionBlock(columns, bodies, words, elapsed, resolve)
-            else:
-                block = OtherBlock(columns, elapsed, resolve)
-        self._blocks[identity] = block
-        if len(self._blocks) > BLOCKS_KEPT:
-            del self._blocks[next(iter(self._blocks))]
-        return block
-
-    def _resolver(self, connection: sqlite3.Connection) -> Callable[[int], Generation]:
-        known = self._known
-
-        def resolve(identity: int) -> Generation:
-            generation = known.get(identity)
-            if generation is None:
-                row = connection.execute("SELECT body FROM generations WHERE id = ?", (identity,)).fetchone()
-                if row is None:
-                    record = MachineRecord(0.0, MachineKey("", -2), f"? {identity}", (), "gone")
-                else:
-                    record = msgpack.decode(row[0], type=MachineRecord)
-                generation = known[identity] = Generation(identity, record)
-            return generation
-
-        return resolve
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, with one state of the file for as long as it lasts."""
-        with self._lock:
-            connection = self._connect()
-            inside = connection.in_transaction
-            if not inside:
-                connection.execute("BEGIN")
-            try:
-                yield connection
-            except (zlib.error, MsgspecError) as error:
-                raise sqlite3.DatabaseError(f"a block cannot be read: {error}") from error
-            finally:
-                if not inside and connection.in_transaction:
-                    connection.execute("COMMIT")
-
-    @contextmanager
-    def snapshot(self) -> Iterator[tuple[sqlite3.Connection, Sequence[Numbered], int]]:
-        """The file, what is not in it yet, and the newest number of both."""
-        waiting = self._waiting()
-        with self._reading() as connection:
-            stored = _last_of(connection)
-            fresh = [entry for entry in waiting if entry.number > stored]
-            yield connection, fresh, fresh[-1].number if fresh else stored
-
-
-def _last_of(connection: sqlite3.Connection) -> int:
-    row = connection.execute("SELECT value FROM meta WHERE key = 'last'").fetchone()
-    return int(row[0]) if row else 0
 
 
 def _indexes(generation: Generation, names: Iterable[str]) -> list[int]:

@@ -49,7 +49,7 @@ def is_format_one(path: Path) -> bool:
     connection = connect_to_read(path)
     try:
         return format_of(connection) == 1
-    except (sqlite3.Error, HistoryError) as error:
+    except (sqlite3.Error, HistoryError, ValueError) as error:
         raise HistoryError(f"cannot use the history {path}: {error}") from error
     finally:
         connection.close()
@@ -66,7 +66,7 @@ def converted(path: Path) -> tuple[tempfile.TemporaryDirectory[str], Path]:
             _convert(old, Writer(connection, HistorySettings()))
         finally:
             connection.close()
-    except (sqlite3.Error, OSError, ValueError) as error:
+    except (sqlite3.Error, OSError, ValueError, LookupError, TypeError) as error:
         folder.cleanup()
         raise HistoryError(f"cannot convert the recording {path} of format 1: {error}") from error
     finally:

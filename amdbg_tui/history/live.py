@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableSequence
 from dataclasses import dataclass, field
 
 from amdbg_tui.history.moments import NOBODY, Generation, Moment, Numbered
@@ -47,7 +47,7 @@ class LiveMachine:
     names: tuple[str, ...] = ()
     index: dict[str, int] = field(default_factory=dict)
     """State name to its index."""
-    changed_at: list[float] = field(default_factory=list)
+    changed_at: MutableSequence[float] = field(default_factory=list)
     """When each tick last moved, in seconds since the epoch; 0 when never seen moving: the glow."""
     transitions: int = 0
     """How many were recorded."""
@@ -173,6 +173,9 @@ class Live:
         self.missing: tuple[RecordClass, ...] = ()
         """Of a past moment: classes of which records were no longer kept, so their machines may have been
         further than shown."""
+        self._borrowed: set[MachineKey] = set()
+        """Machines that are another `Live`'s: copied before they change."""
+        self._borrowed_peers: set[str] = set()
         self._tail: deque[Moment] = deque(maxlen=tail_length)
         self._read_tail: Callable[[], Iterable[Moment]] | None = None
         self.at_s = 0.0
@@ -205,6 +208,15 @@ class Live:
             other.peers[peer_id] = dataclasses.replace(peer, machines=dict(peer.machines))
         for key, machine in self.machines.items():
             other.machines[key] = dataclasses.replace(machine, changed_at=list(machine.changed_at))
+        return other
+
+    def derived(self) -> Live:
+        """The same again, to be changed; what does not change is shared, so it costs little."""
+        other = Live()
+        other.at_s, other.newest_number, other.transitions = self.at_s, self.newest_number, self.transitions
+        other.connection = self.connection
+        other.peers, other.machines = dict(self.peers), dict(self.machines)
+        other._borrowed, other._borrowed_peers = set(self.machines), set(self.peers)
         return other
 
     def read_tail_with(self, read: Callable[[], Iterable[Moment]]) -> None:
@@ -260,6 +272,8 @@ class Live:
         machine = self.machines.get(record.key)
         if machine is None:
             return
+        if self._borrowed:
+            machine = self._owned(machine)
         machine.version += 1
         machine.transitions += count
         machine.last_transition = number
@@ -279,6 +293,13 @@ class Live:
                 glow[index] = at_s
         if error:
             machine.last_error = machine.transitions
+
+    def _owned(self, machine: LiveMachine) -> LiveMachine:
+        key = machine.record.key
+        if key in self._borrowed:
+            self._borrowed.discard(key)
+            machine = self.machines[key] = dataclasses.replace(machine, changed_at=machine.changed_at[:])
+        return machine
 
     def _other(self, number: int, record: Record, generation: Generation, changes: Changes) -> None:
         if isinstance(record, PeerRecord):
@@ -309,7 +330,10 @@ class Live:
         peer = self.peers.get(peer_id)
         if peer is None:
             peer = self.peers[peer_id] = LivePeer(record or PeerRecord(0.0, peer_id, "hearsay"), number)
-        elif record is not None:
+        elif peer_id in self._borrowed_peers:
+            self._borrowed_peers.discard(peer_id)
+            peer = self.peers[peer_id] = dataclasses.replace(peer, machines=dict(peer.machines))
+        if record is not None:
             peer.record, peer.number = record, number
         peer.version += 1
         return peer
@@ -319,6 +343,9 @@ class Live:
         if machine is None or machine.record.machine_id != record.machine_id:
             self._peer(record.key.peer_id, number, None).machines[record.key.slot] = record.key
             machine = self.machines[record.key] = LiveMachine(record, number)
+            self._borrowed.discard(record.key)
+        elif self._borrowed:
+            machine = self._owned(machine)
         if machine.generation is not generation:
             machine.generation = generation
             if machine.names != generation.names:

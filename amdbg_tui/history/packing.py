@@ -34,8 +34,7 @@ def unpack_numbers(data: bytes) -> Sequence[int]:
         raise ValueError(f"packed numbers begin with 1, 2, 4 or 8, not {data[:1]!r}")
     if data[0] == 1:
         return data[1:]
-    numbers = array(CODES[data[0]])
-    numbers.frombytes(data[1:])
+    numbers = array(CODES[data[0]], data[1:])
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers
@@ -51,8 +50,7 @@ def pack_times(times: Sequence[float]) -> bytes:
 
 def unpack_times(data: bytes) -> array[float]:
     """The inverse of `pack_times`."""
-    times = array("d")
-    times.frombytes(data)
+    times = array("d", data)
     if sys.byteorder == "big":
         times.byteswap()
     return times

@@ -120,7 +120,7 @@ def look_at(path: Path) -> Recording:
             float(meta.get("end_s", max(times, default=0.0))), bool(meta.get("ended")), records=int(meta["last"]),
             losses=losses.records if losses else 0, coverage=coverage, **known,
         )  # fmt: skip
-    except (sqlite3.Error, HistoryError, ValueError, KeyError) as error:
+    except (sqlite3.Error, HistoryError, ValueError, LookupError, TypeError) as error:
         return Recording(path, trouble=f"cannot read {path}: {error}", **known)
     finally:
         connection.close()

@@ -40,6 +40,8 @@ from amdbg_tui.settings import HistorySettings
 DEFAULTS = HistorySettings()
 MOST_AT_ONCE = 5_000
 """Records applied by one refresh, so that it takes some ten milliseconds at most."""
+FOLLOWED_AT_ONCE = 10_000
+"""Records of another process taken in at once."""
 FOLLOW_S = 0.2
 """How often a recording that is still written is looked at for news."""
 
@@ -91,14 +93,14 @@ class History:
                 self._reader = self._recorder.reader
                 if path is None:
                     self._read_lock = self._recorder.lock
-        except (sqlite3.Error, HistoryError, OSError) as error:
+            self._cursor = self.cursor()
+            self._begin()
+        except (sqlite3.Error, HistoryError, OSError, ValueError) as error:
             if self._recorder is not None:
                 self._recorder.close(0.0)
             if read_only and isinstance(error, HistoryError) and str(path) in str(error):
                 raise
             raise HistoryError(f"cannot use the history {self._name}: {error}") from error
-        self._cursor = self.cursor()
-        self._begin()
 
     def _begin(self) -> None:
         last = self._cursor.newest_number
@@ -239,7 +241,7 @@ class History:
         """A reader of everything that is kept."""
         recorder = self._recorder
         if recorder is None:
-            return Cursor(lambda: self._reader, self._read_lock, list, self._known)
+            return Cursor(lambda: self._reader, self._read_lock, list, self._known, clean=True)
         return Cursor(lambda: recorder.reader, self._read_lock, recorder.backlog.waiting, self._known)
 
     def _announce(self) -> None:
@@ -342,12 +344,13 @@ class History:
 
     def _follow(self) -> None:
         while not self._closing.wait(FOLLOW_S):
-            with contextlib.suppress(sqlite3.Error):
-                self.look_for_news()
+            with contextlib.suppress(HistoryError):
+                while self.look_for_news() and not self._closing.is_set():
+                    pass
 
     def look_for_news(self) -> int:
-        """Take in what came to the file since; how many records. Raises `sqlite3.Error`."""
-        newest = self._cursor.newest_number
+        """Take in what came to the file since; how many records. Raises `HistoryError`."""
+        newest = min(self._cursor.newest_number, self._followed + FOLLOWED_AT_ONCE)
         if newest <= self._followed:
             return 0
         entries = self._cursor.entries(self._followed, newest)

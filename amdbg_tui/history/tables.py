@@ -86,7 +86,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
             continue
         try:
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             failure = error
             connection.close()
             continue

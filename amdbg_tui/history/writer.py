@@ -48,7 +48,7 @@ MOST = 2_048
 KEYFRAME_RECORDS = 1_024
 """Records from one keyframe to the next, at least."""
 KEYFRAME_RECORDS_MOST = 32_768
-KEYFRAMES_SHARE = 3
+KEYFRAMES_SHARE = 2
 """A keyframe may be this many times as large as the records since the last one, or waits for more of them."""
 
 _encode = msgpack.Encoder().encode

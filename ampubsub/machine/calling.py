@@ -32,57 +32,45 @@ _ROLE_ENDS = -1
 def negotiate(
     walk: Walk, transition: Transition, resolution: Resolution, account: Account | None
 ) -> tuple[bool, int]:
-    """Ask all who may refuse; whether they agree, and the mask of Auto states that were refused."""
-    negotiation = Negotiation(walk.rules, resolution) if resolution.auto else None
-    calls: Sequence[Call] = resolution.asks
-    if walk.options.log_level >= 5 and walk.handlers is not None:
-        everything = negotiation or Negotiation(walk.rules, resolution)
-        calls = _listed(walk, everything.after(None, walk.handlers), False)
-    refused = call_in_order(walk, transition, resolution, calls, account, negotiation)
-    if negotiation is None:
-        return refused is None, 0
+    """Ask all who may refuse, and do no more; whether they agree, and the mask of Auto states that were refused."""
+    negotiation = Negotiation(walk.rules, resolution)
+    calls = _asks(walk, resolution, account)
+    refused = carry_out(walk, transition, resolution, account, calls, negotiation, False)
     agreed = refused is None and not negotiation.in_vain and not transition.completed
     return agreed, negotiation.refused
 
 
-def finish(
-    walk: Walk, transition: Transition, resolution: Resolution, account: Account | None, generation: int
-) -> bool:
-    """Call final handlers; whether all came to their end. They are as resolved in that `generation`."""
-    waits = walk.machine._subscriptions
-    closely = waits is not None and bool(waits.args)
-    calls: Sequence[Call] = resolution.finals
-    if closely or account is not None or walk.generation != generation:
-        calls = _listed(walk, _final_roles(resolution), closely)
-    if not calls or call_in_order(walk, transition, resolution, calls, account, None, closely) is None:
-        return True
-    if transition.latest is None or transition.latest.role.kind != ANY_STATE:
-        take_out(walk, transition, resolution, account)
-    return False
+def _asks(walk: Walk, resolution: Resolution, account: Account | None) -> Sequence[Call]:
+    if account is None or walk.handlers is None or walk.options.log_level < 5:
+        return resolution.asks
+    return _listed(walk, Negotiation(walk.rules, resolution).after(None, walk.handlers), False)
 
 
-def call_in_order(
+def carry_out(
     walk: Walk,
     transition: Transition,
     resolution: Resolution,
-    calls: Sequence[Call],
     account: Account | None = None,
+    calls: Sequence[Call] | None = None,
     negotiation: Negotiation | None = None,
-    closely: bool = False,
+    settles: bool = True,
+    resolved_in: int = -1,
 ) -> Call | None:
-    """Call handlers in order. The one that refused or failed, if one did: the rest was not called then."""
+    """Ask, let clocks tick, call final handlers. The handler that refused or failed, if one did: the rest did not happen.
+
+    `calls` are those to ask, if others have listed them; `settles` is whether anything comes after that. `resolved_in` is the
+    walk's generation when it was resolved, if that is not now.
+    """
+    if calls is None:
+        calls = resolution.asks if account is None else _asks(walk, resolution, account)
     machine, options, ran = walk.machine, walk.options, transition.handlers
-    limit = options.slow_handler_s
     timeout = options.handler_timeout_s
-    if timeout is not None and timeout < limit:
-        limit = timeout
-    if account is not None:
-        closely = True
-    rest: Sequence[Call] = calls
-    while rest:
-        calls, rest = rest, ()
-        generation = walk.generation
-        started = monotonic()
+    closely = account is not None
+    generation = walk.generation
+    if resolved_in < 0:
+        resolved_in = generation
+    began = started = monotonic()
+    while True:
         for call in calls:
             if closely and not _is_due(walk, transition, call, account):
                 continue
@@ -98,17 +86,21 @@ def call_in_order(
                 raised = closely = True
                 answer = None
                 _raised(walk, transition, resolution, call, error, account)
-            now = monotonic()
             if (
                 not closely
+                and timeout is None
                 and (answer is not False or not call.may_refuse)
-                and now - started <= limit
                 and walk.generation == generation
             ):
-                started = now
                 continue
             others = calls[calls.index(call) + 1 :]
-            too_slow = now - started > limit and _took_too_long(walk, transition, call, now - started)
+            too_slow = False
+            if timeout is not None:
+                now = monotonic()
+                too_slow = now - started > timeout
+                if too_slow:
+                    _took_too_long(walk, transition, call, now - started)
+                started = now
             if account is not None:
                 if not raised and transition.completed:
                     account.invalid(call)
@@ -122,18 +114,41 @@ def call_in_order(
                 if call.role.kind < END and account is not None:
                     account.refused(call.role, call.name)
                 if negotiation is None or not negotiation.goes_on_without(call.role):
+                    if monotonic() - began > options.slow_handler_s and not too_slow:
+                        _warn_of_slowness(walk, transition, monotonic() - began)
+                    if call.role.kind in (END, STATE):
+                        take_out(walk, transition, resolution, account)
                     return call
                 transition.left_in = tuple(negotiation.target)
-                rest = _rest(walk, resolution, call, (), negotiation)
+                calls = _rest(walk, resolution, call, (), negotiation)
                 break
             if walk.disposing:
                 return None if call.role.kind == ANY_STATE and not others else call
             if walk.generation != generation:
-                rest = _rest(walk, resolution, call, others, negotiation)
-                closely = True
+                calls = _rest(walk, resolution, call, others, negotiation)
+                generation, closely = walk.generation, True
                 break
-            started = monotonic()
-    return None
+        else:
+            if not settles:
+                if ran and monotonic() - began > options.slow_handler_s:
+                    _warn_of_slowness(walk, transition, monotonic() - began)
+                return None
+            settles = False
+            if not walk.disposing:
+                clock = walk.clock
+                for state, more in resolution.ticks:
+                    clock[state] += more
+                walk.order, walk.active = resolution.target, resolution.reached
+                transition.ticked = True
+                if account is not None:
+                    account.settled_by(resolution, walk.rules.multi)
+            transition.settled = True
+            calls = resolution.finals
+            waits = machine._subscriptions
+            awaited = waits is not None and waits.args and waits.awaits(resolution.enters, transition.args)
+            if awaited or walk.generation != resolved_in or options.log_level >= 5:
+                calls = _listed(walk, _final_roles(resolution), bool(awaited))
+                closely = True
 
 
 def _is_due(walk: Walk, transition: Transition, call: Call, account: Account | None) -> bool:
@@ -299,20 +314,20 @@ def take_out(walk: Walk, transition: Transition, resolution: Resolution, account
         account.settled(order, before, again, names)
 
 
-def _took_too_long(walk: Walk, transition: Transition, call: Call, seconds: float) -> bool:
-    """A handler was slow: say so; whether that counts as a refusal."""
+def _warn_of_slowness(walk: Walk, transition: Transition, seconds: float) -> None:
+    """Handlers took long; the machine, and whatever runs in the same thread, stood still meanwhile."""
+    names = ", ".join(transition.handlers)
+    text = f"{names} of {walk.machine.id} took {seconds:.1f} s: the machine stood still"
+    walk.log.line(2, f"[slow] {text}")
+    try:
+        warn(f"{text}; make it an async handler", SlowHandlerWarning, stacklevel=2)
+    except Warning as error:
+        walk.failed(error)
+
+
+def _took_too_long(walk: Walk, transition: Transition, call: Call, seconds: float) -> None:
+    """A handler ran past the time limit, which counts as a refusal."""
     options, machine = walk.options, walk.machine
-    timeout = options.handler_timeout_s
-    if timeout is None or seconds <= timeout:
-        text = (
-            f"{call.name} from {call.binding} of {machine.id} took {seconds:.1f} s: the machine stood still"
-        )
-        walk.log.line(2, f"[slow] {text}")
-        try:
-            warn(f"{text}; make it an async handler", SlowHandlerWarning, stacklevel=2)
-        except Warning as error:
-            walk.failed(error)
-        return False
     walk.log.line(3, f"[cancel] ({' '.join(transition.target)}) by timeout")
     walk.log.line(4, f"[handler:timeout]: {call.name} from {call.binding}")
     if seconds > options.handler_deadline_s:
@@ -322,7 +337,6 @@ def _took_too_long(walk: Walk, transition: Transition, call: Call, seconds: floa
             event=Event(call.name, machine, transition),
         )
         walk.backoff_until = monotonic() + options.handler_backoff_s
-    return True
 
 
 def trace_of(error: BaseException) -> str:

@@ -37,7 +37,7 @@ class Options:
     queue_limit: int = 1000
     """Mutations that may wait; more are canceled."""
     slow_handler_s: float = 0.1
-    """A handler that took longer is warned about (`SlowHandlerWarning`, and a line of level changes)."""
+    """When the handlers of one transition took longer, they are warned about (`SlowHandlerWarning`, and a line of level changes)."""
     handler_timeout_s: float | None = None
     """A handler that took longer counts as having refused (Go: 0.1). None by default: a handler that runs on the caller's
     stack cannot be stopped, so by then its work is done, and undoing it protects nobody."""

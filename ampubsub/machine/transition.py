@@ -52,6 +52,10 @@ class Resolved(Protocol):
     """What a transition shows of its resolution."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """State names by number."""
+
+    @property
     def kind(self) -> MutationKind:
         """What was asked for."""
 
@@ -79,28 +83,28 @@ class Resolved(Protocol):
 class Transition:
     """What a tracer and a handler see of one mutation's way. Complete once `completed` is true."""
 
-    # Without slots: what most transitions never set stands once, here.
-    accepted = True
-    completed = False
-    settled = False
-    """Whether it is decided if clocks change."""
-    ticked = False
-    """Whether they did."""
-    error: BaseException | None = None
-    """What a handler raised, if one did."""
-    latest: Call | None = None
-    """The handler called last."""
-    left_in: Sequence[int] | None = None
-    """Target states while handlers take some out of an Auto mutation."""
-    resolved: Resolved | None = None
-    """What relations made of it; None until they have."""
-    recorded: list[Step] | None = None
-    """Steps, where they are recorded."""
-    lines: list[tuple[int, str]] | None = None
-    lines_before: list[tuple[int, str]] | None = None
-    """Lines of the log, where there are any."""
-    queue_len = 0
-    """Mutations waiting when it ended."""
+    __slots__ = (
+        "_clock_before",
+        "_mutation",
+        "_queue_tick",
+        "accepted",
+        "args",
+        "before",
+        "completed",
+        "error",
+        "handlers",
+        "latest",
+        "left_in",
+        "lines",
+        "lines_before",
+        "machine",
+        "number",
+        "queue_len",
+        "recorded",
+        "resolved",
+        "settled",
+        "ticked",
+    )
 
     def __init__(
         self,
@@ -109,7 +113,6 @@ class Transition:
         args: Args,
         queue_tick: int,
         number: int,
-        names: tuple[str, ...],
         before: tuple[int, ...],
         clock: tuple[int, ...],
     ) -> None:
@@ -119,12 +122,29 @@ class Transition:
         """The mutation's arguments."""
         self._queue_tick = queue_tick
         self.number = number
-        self._names = names
         self.before = before
         """States active before, by number."""
         self._clock_before = clock
         self.handlers: list[str] = []
         """Names of the bound handlers that ran, in order; one that refused or failed ends with `!`."""
+        self.accepted = True
+        self.completed = self.settled = self.ticked = False
+        """Whether it is over, whether it is decided if clocks tick, and whether they did."""
+        self.error: BaseException | None = None
+        """What a handler raised, if one did."""
+        self.latest: Call | None = None
+        """The handler called last."""
+        self.left_in: Sequence[int] | None = None
+        """Target states while handlers take some out of an Auto mutation."""
+        self.resolved: Resolved | None = None
+        """What relations made of it; None until they have."""
+        self.recorded: list[Step] | None = None
+        """Steps, where they are recorded."""
+        self.lines: list[tuple[int, str]] | None = None
+        self.lines_before: list[tuple[int, str]] | None = None
+        """Lines of the log, where there are any."""
+        self.queue_len = 0
+        """Mutations waiting when it ended."""
 
     @property
     def mutation(self) -> Mutation:
@@ -195,7 +215,7 @@ class Transition:
         if mutation.check:
             return
         for name in mutation.called:
-            position = self._names.index(name)
+            position = self.machine.index(name)
             active = ticks[position] & 1
             if mutation.kind is MutationKind.ADD:
                 ticks[position] += 1 if not active else 2 if schema[name].multi else 0
@@ -228,7 +248,7 @@ class Transition:
         return is_health(self.mutation)
 
     def _of(self, numbers: Sequence[int]) -> list[str]:
-        names = self._names
+        names = self.machine.state_names if self.resolved is None else self.resolved.names
         return [names[number] for number in numbers]
 
     def __str__(self) -> str:

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 from ampubsub.machine.account import Account
 from ampubsub.machine.blueprint import Blueprint
-from ampubsub.machine.calling import call_in_order, entered, finish, negotiate
+from ampubsub.machine.calling import carry_out, entered, negotiate
 from ampubsub.machine.errors import WrongThreadError
 from ampubsub.machine.handlers import Handlers
 from ampubsub.machine.log import Log
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 ADD, EVAL = MutationKind.ADD, MutationKind.EVAL
 EXECUTED, CANCELED = Result.EXECUTED, Result.CANCELED
 QUEUED = Result(2)
+_STRIDE_TICKS = 4
+"""A mutation and the Auto mutation after it tick no state more often."""
 _NOWHERE = Place((), 0)
 """Where a machine is that cannot use what is remembered."""
 
@@ -80,9 +82,9 @@ class Walk:
         "queue",
         "rules",
         "running",
+        "stands",
         "thread",
         "tracers",
-        "transition",
     )
 
     def __init__(
@@ -104,7 +106,8 @@ class Walk:
         self.memory: Memory = known.memory
         self.place = _NOWHERE
         """Where the machine stands while it is idle."""
-        self.transition: Transition | None = None
+        self.stands: tuple[tuple[int, ...] | None, Place | None] = (None, None)
+        """The order that it stood at last, and its place in the memory, if it has been there before."""
         self.count = 0
         """Transitions so far."""
         self.running = False
@@ -120,6 +123,11 @@ class Walk:
         self.thread: int | None = None
 
     # -- what everything goes through --------------------------------------------------------------
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the queue takes no more."""
+        return len(self.queue.waiting) >= self.options.queue_limit
 
     def failed(self, error: BaseException) -> None:
         """Others' code raised: to be raised again once the queue has run, or at once when it does not."""
@@ -157,6 +165,7 @@ class Walk:
         """Handlers or the schema changed, or the machine goes: what is remembered is of no use."""
         self.generation += 1
         self.place = _NOWHERE
+        self.stands = (None, None)
 
     def append(self, mutation: Mutation) -> Result:
         """Queue a mutation and run the queue, unless it runs already."""
@@ -170,6 +179,8 @@ class Walk:
 
     def _announce(self, mutation: Mutation) -> None:
         """Tell onlookers of a mutation in the queue."""
+        if self.options.log_level < 3 and not self.tracers.mutation_queued and not self.machine.breakpoints:
+            return
         if self.options.log_level >= 3:
             place = "queue" if mutation.queue_tick else "prepend"
             called = " ".join(mutation.called)
@@ -199,10 +210,11 @@ class Walk:
         waits = machine._subscriptions
         if not tracers.any_transition:
             stride = resolution.stride
-            if stride is None and self.handlers is None:
+            if stride is None and not (resolution.asks or resolution.finals):
                 stride = self.memory.stride(resolution, options.remember_plans)
             if stride is not None and (
-                waits is None or not (waits.args or waits.cares(stride.entered, stride.left))
+                waits is None
+                or not (waits.args or waits.cares(stride.entered, stride.left, self.clock, _STRIDE_TICKS))
             ):
                 queue = self.queue
                 queue.tick += 1
@@ -229,9 +241,10 @@ class Walk:
             if queue.waiting:
                 self._drain(None)
         finally:
-            self.transition = self.log.transition = None
+            self.log.transition = None
             self.running = False
-        if tracers.queue_end or self.dispose_next or machine._subscriptions is not None:
+        waits = machine._subscriptions
+        if tracers.queue_end or self.dispose_next or (waits is not None and waits.queue_ends):
             self._over()
         if (
             self.order is resolution.target
@@ -262,9 +275,11 @@ class Walk:
             self._announce(own)
             result = self._drain(own)
         finally:
-            self.transition = self.log.transition = None
+            self.log.transition = None
             self.running = False
-        self._over()
+        waits = self.machine._subscriptions
+        if self.tracers.queue_end or self.dispose_next or (waits is not None and waits.queue_ends):
+            self._over()
         self.stand(None)
         failures, self.failures = self.failures, outer
         if failures is not None:
@@ -298,16 +313,15 @@ class Walk:
         """An exception came from outside in the middle of a walk: the clocks are what counts; set right what follows."""
         self._keep(error)
         self.queue.cancel()
-        clock = self.clock
-        before = self.active
+        clock, before, transition = self.clock, self.active, self.log.transition
         kept = [state for state in self.order if clock[state] & 1]
         known = mask_of(kept)
         kept += [state for state, tick in enumerate(clock) if tick & 1 and not known >> state & 1]
         self.order, self.active = tuple(kept), mask_of(kept)
-        if self.transition is not None:
-            before = mask_of(self.transition.before)
-            self.transition.accepted = False
-            self.transition.completed = True
+        if transition is not None and not transition.completed:
+            before = mask_of(transition.before)
+            transition.accepted = False
+            transition.completed = True
         self._tell_waits(
             [state for state in kept if not before >> state & 1],
             [state for state in range(len(clock)) if (before & ~self.active) >> state & 1],
@@ -347,6 +361,7 @@ class Walk:
                 return
             self.backoff_until = 0.0
         place = self.memory.place(self.order, self.active, limit)
+        self.stands = self.order, place
         if place is not None:
             self.place = place
             if came_by is not None and came_by.target is self.order:
@@ -366,11 +381,9 @@ class Walk:
         transition: Transition | None = None
         account: Account | None = None
         if watched or self.handlers is not None or tracers.transition_end or machine.on_change is not None:
-            names, tick = self.rules.names, self.queue.tick
-            transition = Transition(
-                machine, mutation, args, tick, self.count, names, before, tuple(self.clock)
-            )
-            self.transition = self.log.transition = transition
+            clock = tuple(self.clock)
+            transition = Transition(machine, mutation, args, self.queue.tick, self.count, before, clock)
+            self.log.transition = transition
             if watched:
                 account = Account(transition, options, self.log, tracers, self.tell)
                 account.begins()
@@ -384,43 +397,41 @@ class Walk:
                 transition.accepted = False
             if account is not None:
                 account.resolved(resolution)
-            refused = 0
-            if accepted and not watched and not auto:
-                if resolution.asks:
-                    accepted = call_in_order(self, transition, resolution, resolution.asks) is None
-            elif accepted and self.handlers is not None:
-                accepted, refused = negotiate(self, transition, resolution, account)
-            if auto and not check:
-                resolution = transition.resolved = self._settled(resolution, refused, account)
-                transition.left_in = None
-        elif accepted and auto:
-            resolution = self.memory.settled(resolution)
-        if not check:
-            changed = accepted and not self.disposing and bool(resolution.ticks)
-            if accepted and not self.disposing:
-                clock = self.clock
-                for state, more in resolution.ticks:
-                    clock[state] += more
-                self.order, self.active = resolution.target, resolution.reached
-                if transition is not None:
-                    transition.ticked = True
-            if transition is not None:
-                transition.settled = True
+            if not (auto or check):
                 if accepted:
-                    if account is not None and not self.disposing:
-                        account.settled_by(resolution, self.rules.multi)
-                    accepted = finish(self, transition, resolution, account, generation)
-                if machine.on_change is not None:
-                    times = transition.time_before, transition.time_after
-                    self.tell((machine.on_change,), machine, *times)
-            elif accepted and machine._subscriptions is not None:
-                for state in resolution.enters:
-                    entered(self, state, args)
-            if changed and accepted and not self.disposing:
-                if account is not None and mutation is not None and not auto and not is_health(mutation):
-                    account.autos(self.rules, self.order, self.active, resolution.auto_states)
-                if resolution.auto_states:
-                    self.prepend(Mutation(ADD, resolution.states(resolution.auto_states), auto=True))
+                    accepted = carry_out(self, transition, resolution, account) is None
+            else:
+                refused = 0
+                if accepted and self.handlers is not None:
+                    accepted, refused = negotiate(self, transition, resolution, account)
+                if not check:
+                    resolution = transition.resolved = self._settled(resolution, refused, account)
+                    transition.left_in = None
+                    if accepted:
+                        failed = carry_out(self, transition, resolution, account, (), resolved_in=generation)
+                        accepted = failed is None
+            changed = transition.ticked and bool(resolution.ticks)
+            transition.settled = True
+            if machine.on_change is not None and not check:
+                times = transition.time_before, transition.time_after
+                self.tell((machine.on_change,), machine, *times)
+        else:
+            if auto and accepted:
+                resolution = self.memory.settled(resolution)
+            changed = accepted and not check and bool(resolution.ticks)
+            if changed:
+                for state, more in resolution.ticks:
+                    self.clock[state] += more
+            if accepted and not check:
+                self.order, self.active = resolution.target, resolution.reached
+                if machine._subscriptions is not None:
+                    for state in resolution.enters:
+                        entered(self, state, args)
+        if changed and accepted and not (auto or self.disposing):
+            if account is not None and mutation is not None and not is_health(mutation):
+                account.autos(self.rules, self.order, self.active, resolution.auto_states)
+            if resolution.auto_states:
+                self.prepend(Mutation(ADD, resolution.states(resolution.auto_states), auto=True))
         if transition is not None:
             if not accepted:
                 transition.accepted = False
@@ -439,7 +450,7 @@ class Walk:
                 came = tuple([state for state in self.order if not active >> state & 1])
                 left = tuple([state for state in before if not now >> state & 1])
                 self._tell_waits(came, left, -1, accepted)
-            elif waits.cares(resolution.entered, resolution.left):
+            elif waits.cares(resolution.entered, resolution.left, self.clock):
                 ticked = resolution.entered | resolution.left
                 self._tell_waits(resolution.enters, resolution.exits, ticked, accepted)
         if not accepted or self.disposing:
@@ -457,7 +468,9 @@ class Walk:
         elif not mutation.check:
             limit = self.options.remember_plans
             if limit > 0:
-                place = self.memory.place(self.order, self.active, limit)
+                order, place = self.stands
+                if order is not self.order:
+                    place = self.memory.place(self.order, self.active, limit)
                 if place is not None:
                     return self.memory.resolution(place, kind, names, called, mutation.auto, limit)
         return Resolution(

@@ -23,6 +23,7 @@ METHODS = frozenset(
 
 _REQUEST = StructOf("Request", (("ServiceMethod", Kind.STRING), ("Seq", Kind.UINT)))
 _RESPONSE = StructOf("Response", (("ServiceMethod", Kind.STRING), ("Seq", Kind.UINT), ("Error", Kind.STRING)))
+_ALL_IS_WELL = Encoder().encode(Kind.STRING, "")
 _NOTHING = StructOf("InvalidRequest", ())
 
 
@@ -82,7 +83,7 @@ class ServerSide:
         """The bytes that answer a call; a method that is not known is answered with an error, as Go does."""
         header: dict[str, Any] = {"ServiceMethod": call.method, "Seq": call.sequence}
         if call.method in METHODS:
-            return self._encoder.encode(_RESPONSE, header) + self._encoder.encode(Kind.STRING, "")
+            return self._encoder.encode(_RESPONSE, header) + _ALL_IS_WELL
         header["Error"] = f"rpc: can't find method {call.method}"
         return self._encoder.encode(_RESPONSE, header) + self._encoder.encode(_NOTHING, {})
 

@@ -185,7 +185,7 @@ def read_transition(
     if not isinstance(kind, int) or not 0 <= kind < len(KINDS):
         raise TelemetryError(f"a transition of {machine_id!r} with mutation type {kind!r}")
     clock = value.get("Clocks") or ()
-    if len(clock) > limits.states or not all(isinstance(tick, int) and tick >= 0 for tick in clock):
+    if len(clock) > limits.states or not (set(map(type, clock)) <= _WHOLE and min(clock, default=0) >= 0):
         raise TelemetryError(f"a transition of {machine_id!r} with a clock that is none")
     index = {name: at for at, name in enumerate(names)} if value.get("Steps") else {}
     return MachineTransition(
@@ -209,6 +209,9 @@ def read_transition(
         at_s=_time(value.get("Time")),
         stack_trace=str(value.get("StackTrace", ""))[: limits.log_chars],
     )
+
+
+_WHOLE = {int}
 
 
 def _called(value: Mapping[str, Any], names: tuple[str, ...], limits: TelemetryLimits) -> tuple[str, ...]:

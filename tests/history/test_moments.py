@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from amdbg_tui.history import History, Live, TransitionFilter, writer
+from amdbg_tui.history import History, Live, TransitionFilter, cursor, writer
+from amdbg_tui.history.cursor import Canceled
 from amdbg_tui.history.records import (
     ConnectionRecord,
     MachineKey,
@@ -31,6 +32,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "MOST", 16)
     monkeypatch.setattr(writer, "KEYFRAME_RECORDS", 11)
     monkeypatch.setattr(writer, "KEYFRAMES_SHARE", 1_000_000)
+    monkeypatch.setattr(cursor, "NEAR", 3)
 
 
 def picture(live: Live) -> object:
@@ -108,7 +110,11 @@ def test_every_moment_is_what_was_live_then_also_after_reopening(seed: int, tmp_
             del records[:count]
             history.refresh()
             pictures[history.last] = picture(history.live)
-        for number, shown in pictures.items():
+        for number, shown in [
+            *pictures.items(),
+            *reversed(pictures.items()),
+            *dice.sample(list(pictures.items()), 20),
+        ]:
             assert picture(history.at(number)) == shown
     with History.open(path) as again:
         for number, shown in pictures.items():
@@ -122,15 +128,15 @@ def test_pages_and_searches_give_every_record_once_across_blocks_and_classes() -
         for at in range(0, len(records), 7):
             history.append(records[at : at + 7])
         history.refresh()
-        cursor = history.cursor()
+        reader = history.cursor()
         everything = list(history.live.tail)
         forward, backward = [], []
         place = 0
-        while (page := cursor.page(after=place, limit=13)).moments:
+        while (page := reader.page(after=place, limit=13)).moments:
             forward += page.moments
             place = page.last
         before = None
-        while (page := cursor.page(before=before, limit=13)).moments:
+        while (page := reader.page(before=before, limit=13)).moments:
             backward[:0] = page.moments
             before = page.first
         assert forward == backward == everything
@@ -146,8 +152,8 @@ def test_pages_and_searches_give_every_record_once_across_blocks_and_classes() -
         ):
             expected = [m.number for m in everything if wanted.matches(m.record, m.names, m.changed)]
             assert expected
-            assert cursor.numbers(wanted) == expected
-            assert [moment.number for moment in cursor.page(wanted, limit=1_000).moments] == expected
+            assert reader.numbers(wanted) == expected
+            assert [moment.number for moment in reader.page(wanted, limit=1_000).moments] == expected
         for moment in everything[::7]:
             assert history.moment(moment.number) == moment
 
@@ -181,12 +187,13 @@ def test_a_clock_outlives_the_transitions_that_made_it(tmp_path: Path) -> None:
         assert history.cursor().page(TransitionFilter(machines=frozenset({PUMP}))).moments == ()
         for number in (first, first + 5, history.last):
             then = history.at(number)
+            assert then.moment == number
             assert then.machines[PUMP].clock == (1, 1)
             assert then.machines[PUMP].in_error
             assert then.machines[LAMP].clock == (then.machines[LAMP].transitions, 0, 0)
         assert history.at(history.last).machines[LAMP].transitions == 2_000
         assert history.at(5).machines[PUMP].clock == (1, 1)  # the oldest moment that can be told
-        assert history.losses[0][1].kind == "dropped"
+        assert [loss.kind for _, loss in history.losses] == ["dropped"]  # said once, counted from then on
     with History(path, bounds) as again:
         assert again.live.machines[PUMP].clock == (1, 1)
         assert again.live.machines[LAMP].transitions == 2_000
@@ -244,15 +251,31 @@ def test_a_page_finds_the_only_match_however_far_back_it_is() -> None:
         )
         history.append([replace(machine(PUMP), states=(StateShape("Else"), StateShape("On")), clock=(1, 0))])
         history.append(lamp_ticks(25_000))
-        cursor = history.cursor()
+        reader = history.cursor()
         for wanted in (
             TransitionFilter(machines=frozenset({PUMP})),
             TransitionFilter(peers=frozenset({"peer-b"})),
         ):
-            page = cursor.page(wanted)
+            page = reader.page(wanted)
             assert [moment.number for moment in page.moments] == [3]
             assert not page.more
-        assert not cursor.page(TransitionFilter(text="nothing like it")).more
+        assert not reader.page(TransitionFilter(text="nothing like it")).more
+
+
+def test_a_search_that_nobody_waits_for_any_more_can_be_given_up() -> None:
+    with History() as history:
+        history.append([machine(LAMP), *lamp_ticks(10_000)])
+        asked: list[int] = []
+
+        def canceled() -> bool:
+            asked.append(1)
+            return len(asked) == 3
+
+        for search in (history.cursor().numbers, history.cursor().page):
+            asked.clear()
+            with pytest.raises(Canceled):
+                search(TransitionFilter(text="nothing like it"), canceled=canceled)  # type: ignore[operator]
+            assert len(asked) == 3
 
 
 def test_a_wall_clock_that_is_set_back_hides_nothing() -> None:
@@ -293,3 +316,18 @@ def test_what_programs_tell_has_a_class_of_its_own_with_steps_log_and_arguments(
         assert moment is not None
         assert isinstance(moment.record, TransitionRecord)
         assert moment.record == told
+
+
+def test_a_clock_is_not_forgotten_when_its_class_is_full_before_the_first_keyframe(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    bounds = HistorySettings(network_mb=0.004)
+    with History(path, bounds) as history:
+        history.append([machine(LAMP), machine(PUMP), tick(PUMP, (0, 0), (1, 1))])
+        for record in lamp_ticks(400):
+            history.append([record])
+        first = history.first
+        assert 100 < first < 403
+        for number in (first, history.last):
+            assert history.at(number).machines[PUMP].clock == (1, 1)
+    with History(path, bounds) as again:
+        assert again.live.machines[PUMP].clock == (1, 1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import random
 import sqlite3
 import threading
 from pathlib import Path
@@ -23,6 +25,8 @@ from amdbg_tui.history.records import (
     PeerDetailRecord,
     PeerRecord,
     Record,
+    StateShape,
+    StepRecord,
     replace,
 )
 from tests.history.test_history import DOOR, LAMP, PUMP, lamp_ticks, machine, tick, whole
@@ -131,18 +135,65 @@ def test_what_is_no_recording_is_refused_with_its_name(tmp_path: Path, content: 
     assert look_at(path).trouble
 
 
-def test_a_recording_that_is_cut_off_or_damaged_says_so_and_nothing_crashes(tmp_path: Path) -> None:
-    path = recorded(tmp_path / "run.db", machine(LAMP), *lamp_ticks(3_000))
+@pytest.mark.parametrize("seed", range(25))
+def test_a_damaged_recording_says_so_or_shows_what_is_left(tmp_path: Path, seed: int) -> None:
+    """Cut off, or bytes changed anywhere: nothing but `HistoryError` may come out of it."""
+    dice = random.Random(seed)
+    whole_ones = [replace(whole(PUMP, (n, 0), (n + 1, 0)), log=((2, f"[state] {n}"),)) for n in range(300)]
+    path = recorded(tmp_path / "run.db", machine(LAMP), *lamp_ticks(3_000), machine(PUMP), *whole_ones)
     data = bytearray(path.read_bytes())
-    data[len(data) // 2 :] = b"\x00" * (len(data) - len(data) // 2)
+    if seed % 3 == 0:
+        del data[dice.randrange(len(data)) :]
+    else:
+        for _ in range(dice.choice((1, 20, 2_000))):
+            data[dice.randrange(100, len(data))] = dice.randrange(256)
     path.write_bytes(data)
-    try:
-        with History.open(path) as history:
-            history.at(10)
-            history.cursor().numbers()
-    except (HistoryError, sqlite3.Error):
-        pass
     look_at(path)
+    with contextlib.suppress(HistoryError), History.open(path) as history:
+        for act in (
+            lambda: history.at(dice.randrange(1, 3_000)),
+            lambda: history.cursor().numbers(),
+            lambda: history.cursor().page(TransitionFilter(text="state] 7")),
+            lambda: history.density(1, history.last, 20),
+            lambda: history.losses,
+            lambda: history.step(1_500, forward=False),
+            lambda: export(history, tmp_path / "part.db", first=1_000),
+        ):
+            with contextlib.suppress(HistoryError):
+                act()
+
+
+def test_texts_of_somebody_elses_recording_are_harmless(tmp_path: Path) -> None:
+    """Nobody made them so before: the file was not written by this program's node."""
+    evil = "\x1b]52;c;ZWNobw==\x07\u202e" + "x" * 20_000
+    shapes = (StateShape(evil, tags=(evil,)), StateShape("Power"))
+    path = recorded(
+        tmp_path / "run.db",
+        ConnectionRecord(1.0, "joined", evil, detail=f"one\n{evil}"),
+        PeerRecord(1.0, "peer-a", "joined", evil, evil),
+        PeerDetailRecord(1.0, "peer-a", (evil,), agent=evil),
+        replace(machine(LAMP), machine_id=evil, states=shapes, tags=(evil,), reason=evil, clock=(0, 0)),
+        replace(whole(LAMP, (0, 0), (1, 0)), called=(evil,), args=((evil, evil),), log=((1, evil),), error=evil,
+                handlers=(evil,), source=evil, steps=(StepRecord(evil, evil),)),
+        replace(tick(LAMP, (1, 0), (2, 0)), trust=evil, source=evil, kind=evil),
+        NoticeRecord(1.0, evil, evil),
+        *[tick(LAMP, (n, 0), (n + 1, 0)) for n in range(2, 1_200)],
+    )  # fmt: skip
+    with History.open(path) as history:
+        cursor = history.cursor()
+        told = repr([entry[:2] for entry in cursor.entries(0, history.last)]) + repr(
+            history.step(3, forward=True)
+        )
+        for number in (6, history.last):
+            then = history.at(number)
+            told += repr(
+                (then.peers, then.connection, then.notices, [m.record for m in then.machines.values()])
+            )
+            told += repr(list(then.machines[LAMP].names))
+        assert repr("\x1b")[1:-1] not in told
+        assert "\\x07" not in told
+        assert "\\u202e" not in told
+        assert "x" * 15_000 not in told
 
 
 # Format 1.

@@ -303,7 +303,23 @@ def _unsigned_list(message: _Message, count: int) -> list[int]:
     if count and len(run) == count and max(run) < _ONE_BYTE:
         message.position = start + count
         return list(run)
-    return [_unsigned(message) for _ in range(count)]
+    data, position, end = message.data, start, len(message.data)
+    values: list[int] = []
+    append = values.append
+    for _ in range(count):
+        if position >= end:
+            raise GobError("a message ends in the middle of a value")
+        first = data[position]
+        position += 1
+        if first >= _ONE_BYTE:
+            size = 256 - first
+            if size > _LONGEST_INTEGER or position + size > end:
+                raise GobError("an integer that is too long, or cut off")
+            first = int.from_bytes(data[position : position + size], "big")
+            position += size
+        append(first)
+    message.position = position
+    return values
 
 
 def _enter(message: _Message, limits: GobLimits) -> None:

@@ -309,7 +309,8 @@ def hearsay_only(case: Case) -> Iterator[Seen]:
     for peer in case.others():
         record = peer.record
         heard = peer.detail is not None and peer.detail.last_heard_s
-        if record.status == "hearsay" and not heard and case.wall_s - record.at_s > 30.0:
+        told = record.at_s > 0.0  # others than those of the topic have figures, too
+        if told and record.status == "hearsay" and not heard and case.wall_s - record.at_s > 30.0:
             text = f"for {case.wall_s - record.at_s:.0f} s nothing of its own was heard"
             yield Seen(
                 case.name(record.peer_id),

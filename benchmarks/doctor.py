@@ -142,8 +142,9 @@ async def crash(town: Town) -> None:
 
 
 async def partition(town: Town) -> None:
-    """Three peers are cut from the rest and the observer."""
-    away = town.dice.sample(town.peers, 3)
+    """Three peers are cut from the rest and the observer, which keeps one that it is connected to."""
+    contact = next(peer for peer in town.peers if peer.transport.peer_id in town.observing.links)
+    away = town.dice.sample([peer for peer in town.peers if peer is not contact], 3)
     stay = [peer.transport for peer in town.peers if peer not in away]
     town.network.partition([peer.transport for peer in away], [*stay, town.observing])
 
@@ -222,7 +223,7 @@ class Scene:
 SCENES = {
     "crash": Scene(crash, "peer-dead", GIVEN_UP_S),
     "partition": Scene(partition, "partition", GIVEN_UP_S, ("peer-dead",)),
-    "cut-off": Scene(cut_off, "cut-off", GIVEN_UP_S, ("peer-dead", "partition")),
+    "cut-off": Scene(cut_off, "cut-off", GIVEN_UP_S, ("peer-dead", "partition", "own-error")),
     "in-error": Scene(in_error, "in-error", 10.0),
     "schema-mismatch": Scene(schema_mismatch, "schema-mismatch"),
     "restarts": Scene(restarts, "restarts", 15.0 + GIVEN_UP_S, ("peer-dead", "partition", "same-name", "flapping")),

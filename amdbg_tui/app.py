@@ -20,11 +20,11 @@ from textual.widget import Widget
 from amdbg_tui import keymap, themes
 from amdbg_tui.frames import FRAME_S, Frames
 from amdbg_tui.garbage import Collector
-from amdbg_tui.history.live import Changes
+from amdbg_tui.history.live import Changes, LiveMachine
 from amdbg_tui.history.store import History
 from amdbg_tui.layout import arrange, keep_focus, seen
 from amdbg_tui.node.commands import PickTopic
-from amdbg_tui.panes import status
+from amdbg_tui.panes import status, words
 from amdbg_tui.panes.filter_line import FilterLine
 from amdbg_tui.panes.help import HelpScreen
 from amdbg_tui.panes.log import LogPane
@@ -34,6 +34,7 @@ from amdbg_tui.panes.prompt import Asks, Prompt, text_of_command
 from amdbg_tui.panes.records import RecordsPane
 from amdbg_tui.panes.schema import SchemaPane
 from amdbg_tui.panes.standing import StandingPane, standing_of
+from amdbg_tui.panes.toasts import Toasts
 from amdbg_tui.panes.transition_detail import TransitionDetail
 from amdbg_tui.panes.transitions import TransitionsPane
 from amdbg_tui.panes.view import View
@@ -120,8 +121,10 @@ class App(TextualApp[int]):
         self.middle_shown = "schema"
         self.dismissed = ""
         self._chose = False
+        self._chose_for = -1
         self._glow_timer: Timer | None = None
         self._collector = Collector()
+        self.toasts = Toasts(lambda: len(self._notifications), self._name_of)
         for one in found.values():
             self.register_theme(one)
         self.theme_names = list(found)
@@ -219,6 +222,8 @@ class App(TextualApp[int]):
             )
         for id in keymap.unknown_ids(self.keys):
             self.say(f"settings: there is no key called {id}; ? lists them", "warning")
+        for name, ids in keymap.clashes(self.keys):
+            self.say(f"settings: {name} is given to {' and '.join(ids)}: only one of them has it", "warning")
 
     async def on_event(self, event: Event) -> None:
         """Note when somebody presses a key, then go on as ever."""
@@ -249,23 +254,39 @@ class App(TextualApp[int]):
         self.view.take(changes)
         self._choose_first(changes)
         self.update_panes()
-        for notice in changes.notices if not changes.rebuilt else ():
-            self.say(
-                notice.text, {"warning": "warning", "error": "error"}.get(notice.severity, "information")
-            )
+        if not changes.rebuilt:
+            self.toasts.take(changes.notices)
+        self._toast()
         if self.view.glowing() and self._glow_timer is None:
             self._glow_timer = self.set_interval(GLOW_STEP_S, self._glow)
 
+    def _toast(self) -> None:
+        for toast in self.toasts.next():
+            self.say(toast.text, toast.severity)
+
+    def _name_of(self, peer_id: str) -> str:
+        peer = self.history.live.peers.get(peer_id)
+        return words.peer_title(peer.record) if peer is not None else words.short_id(peer_id)
+
     def _choose_first(self, changes: Changes) -> None:
-        """Until the person chooses, the first machine worth seeing is chosen: an own one, else any."""
-        if self._chose or not self.history.live.machines:
+        """Until the person chooses, the first machine worth seeing is: an own one, else any but topic machines.
+
+        A choice stays while its machine lives, whatever comes later: nobody else decides what is looked at.
+        """
+        live = self.history.live
+        if self._chose or live.structure_version == self._chose_for:
             return
-        best = min(
-            (machine for machine in self.history.live.machines.values() if machine.record.source != "gone"),
-            key=lambda machine: (machine.is_topic, not machine.is_own, machine.key),
-            default=None,
-        )
-        if best is not None and best.key != self.view.machine_key:
+        self._chose_for = live.structure_version
+
+        def rank(machine: LiveMachine) -> tuple[bool, bool]:
+            return machine.is_topic, not machine.is_own
+
+        held = self.view.machine
+        alive = [machine for machine in live.machines.values() if machine.record.source != "gone"]
+        best = min(alive, key=lambda machine: (*rank(machine), machine.key), default=None)
+        if best is None:
+            return
+        if held is None or held.record.source == "gone" or rank(best) < rank(held):
             self.view.select_machine(best.key)
             self.machines.update()
             self.machines.show(best.key)
@@ -292,6 +313,7 @@ class App(TextualApp[int]):
         """Ages grow, and titles that were held back catch up."""
         if not self.is_headless:
             self._collector.second()
+        self._toast()
         self.update_panes()
 
     # What the panes tell.
@@ -491,7 +513,7 @@ class App(TextualApp[int]):
         if focused is self.machines:
             self.filter.open("machines", self.machines.filter_text)
         elif isinstance(focused, RecordsPane):
-            self.filter.open("log", self.view.log_text)
+            self.filter.open(str(focused.id), self.view.log_text)
         else:
             self.action_pane("schema")
             self.filter.open("states", self.schema.filter_text)
@@ -509,8 +531,8 @@ class App(TextualApp[int]):
 
     def on_filter_line_closed(self, event: FilterLine.Closed) -> None:
         """Back to the pane."""
-        pane = {"machines": self.machines, "states": self.schema}.get(event.pane) or self._records()
-        self.screen.set_focus(pane)
+        panes = {"machines": self.machines, "states": self.schema, "transitions": self.transitions}
+        self.screen.set_focus(panes.get(event.pane, self.log_pane))
 
     def on_standing_pane_chosen(self, event: StandingPane.Chosen) -> None:
         """Join the topic that was chosen."""

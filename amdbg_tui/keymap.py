@@ -142,7 +142,6 @@ def bindings() -> list[Binding]:
     return [
         Binding(key.keys, key.action, key.label, id=key.id, show=False, priority=key.priority)
         for key in KEYMAP
-        if key.id not in ("app.palette",)
     ]
 
 
@@ -160,3 +159,12 @@ def first_key(id: str, remapped: Mapping[str, str]) -> str:
 def unknown_ids(remapped: Mapping[str, str]) -> list[str]:
     """Ids of a settings file that name nothing."""
     return sorted(set(remapped) - set(BY_ID))
+
+
+def clashes(remapped: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Keys that two or more things to do want, with the ids of those: only the last one would get it."""
+    wanted: dict[str, list[str]] = {}
+    for key in KEYMAP:
+        for name in (remapped.get(key.id) or key.keys).split(","):
+            wanted.setdefault(name.strip(), []).append(key.id)
+    return [(name, ids) for name, ids in wanted.items() if len(ids) > 1]

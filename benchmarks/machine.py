@@ -1,12 +1,16 @@
-"""The machine beside `transitions` and beside Go: time per mutation, memory, import.
+"""The machine beside Go and beside `transitions`: time per mutation, memory, import.
 
-`python -m benchmarks.machine`. Each figure is the best of five rounds, with the spread of the rounds; rounds of
-all contenders are taken in turn, so that a noisy moment hits them alike. Go is built on demand when it is there.
+`python -m benchmarks.machine [--json] [--quick]`. Times are CPU time (user and system), so that others on the same
+machine disturb little; rounds of all contenders are taken in turn. Each figure is the best round, with the worst in
+brackets. Random work is made once (`random_work.py`) and read by both sides, whose final clocks must be equal. Go is
+built on demand when it is there. `--json` prints one object a row; `--quick` takes a tenth of the work, once.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
+import json
 import os
 import shutil
 import subprocess
@@ -16,8 +20,11 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ampubsub.machine import Machine
+from benchmarks import random_work
+from benchmarks.memory import memory_rows
 from benchmarks.workloads import schema30, w1, w2, w3, w4
 
 ROUNDS = 5
@@ -30,13 +37,16 @@ WORDS = {
 }
 GOALS = {"w1": 1.5, "w2": 5.0, "w3": 10.0}
 GO = Path(__file__).parent / "go"
+GO_RANDOM = Path(__file__).parent / "go_random"
+GOAL = 2.0
+"""How many times faster than Go each row of random work is to be."""
 
 
 def timed(run: Callable[[int], None], pairs: int) -> float:
     """Nanoseconds per mutation of one round."""
-    started = time.perf_counter_ns()
+    started = time.process_time_ns()
     run(pairs)
-    return (time.perf_counter_ns() - started) / (2 * pairs)
+    return (time.process_time_ns() - started) / (2 * pairs)
 
 
 def plain_transitions() -> Callable[[int], None]:
@@ -58,15 +68,15 @@ def plain_transitions() -> Callable[[int], None]:
     return run
 
 
-def build_go(folder: str) -> Path | None:
+def build_go(folder: str, source: Path = GO) -> Path | None:
     """The Go program, built; None, with the reason printed, when that cannot be."""
     go = shutil.which("go")
     if go is None:
         print("Go is not here: no figures beside it")
         return None
-    program = Path(folder) / "machine"
-    work = Path(folder) / "source"
-    shutil.copytree(GO, work)
+    program = Path(folder) / source.name / "program"
+    work = Path(folder) / source.name
+    shutil.copytree(source, work)
     environment = {**os.environ, "GOFLAGS": "-mod=mod -buildvcs=false"}
     built = subprocess.run(
         [go, "build", "-o", str(program), "."],
@@ -128,6 +138,90 @@ def speed() -> None:
     print(f"w4 costs {extra:+.0%} on top of w2 (goal: under 20 %)")
 
 
+class GoRandom:
+    """The Go side of random work, asked one row at a time."""
+
+    def __init__(self, program: Path, work: list[random_work.Workload], folder: str) -> None:
+        data = Path(folder) / "work.json"
+        data.write_text(json.dumps(work))
+        self._process = subprocess.Popen(
+            [str(program), str(data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(self, name: str) -> tuple[float, int]:
+        """(nanoseconds of CPU time per mutation, sum of all clocks)."""
+        asked, answers = self._process.stdin, self._process.stdout
+        assert asked is not None
+        assert answers is not None
+        asked.write(name + "\n")
+        asked.flush()
+        line = answers.readline()
+        if not line:
+            raise RuntimeError(f"Go ended at {name!r}")
+        answer = json.loads(line)
+        return answer["nanoseconds"], answer["clocks"]
+
+    def close(self) -> None:
+        """End it."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait(timeout=60)
+
+
+def random_rows(*, quick: bool) -> list[dict[str, Any]]:
+    """Random work beside Go, row by row: best and worst of the rounds in microseconds, and their ratio."""
+    work = random_work.workloads(quick=quick)
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        program = build_go(folder, GO_RANDOM)
+        go = GoRandom(program, work, folder) if program is not None else None
+        for each in work:
+            ours: list[float] = []
+            theirs: list[float] = []
+            clocks: set[int] = set()
+            for _ in range(1 if quick else 3):
+                took, ticks = random_work.run(each)
+                ours.append(took / 1000)
+                clocks.add(ticks)
+                if go is not None:
+                    took, ticks = go.run(each["name"])
+                    theirs.append(took / 1000)
+                    clocks.add(ticks)
+            row: dict[str, Any] = {"row": each["name"], "ours_us": min(ours), "ours_worst_us": max(ours)}
+            if theirs:
+                row |= {"go_us": min(theirs), "go_worst_us": max(theirs), "ratio": min(theirs) / min(ours)}
+                row |= {"goal": GOAL, "clocks_equal": len(clocks) == 1}
+            rows.append(row)
+        if go is not None:
+            go.close()
+    return rows
+
+
+def show_random(rows: list[dict[str, Any]]) -> None:
+    """The table for people."""
+    print("random work, µs of CPU time per mutation: best (worst) of the rounds")
+    print(f"{'':42} {'ours':>19} {'Go v0.18.0':>19} {'Go / ours':>10} {'goal':>5}  final clocks")
+    for row in rows:
+        ours = f"{row['ours_us']:.1f} ({row['ours_worst_us']:.1f})"
+        go = ratio = goal = clocks = ""
+        if "go_us" in row:
+            go = f"{row['go_us']:.1f} ({row['go_worst_us']:.1f})"
+            ratio, goal = f"{row['ratio']:.2f}", f"{row['goal']:.1f}"
+            clocks = "equal" if row["clocks_equal"] else "DIFFERENT"
+        print(f"{row['row']:42} {ours:>19} {go:>19} {ratio:>10} {goal:>5}  {clocks}")
+
+
+def memory(*, quick: bool, as_json: bool) -> None:
+    """Rows of memory, each measured in a process of its own."""
+    for row in memory_rows(quick=quick):
+        if as_json:
+            print(json.dumps(row), flush=True)
+        else:
+            value = "not in time" if row["value"] is None else f"{row['value']:.1f}"
+            goal = f" (goal: under {row['goal']})" if row["goal"] else ""
+            print(f"{row['row']:60} {value:>11} {row['unit']}{goal}", flush=True)
+
+
 def weight() -> None:
     """w5: an idle machine of thirty states, and ten thousand of them."""
     schema, states = schema30(), [*sorted(schema30()), "Exception"]
@@ -171,12 +265,27 @@ def start() -> None:
     )
 
 
-def main() -> None:
-    """All of it."""
-    speed()
-    weight()
-    start()
+def main() -> int:
+    """All of it; 1 when final clocks differ from Go's."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.machine", description=__doc__)
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a row, of random work and memory only"
+    )
+    parser.add_argument("--quick", action="store_true", help="a tenth of the work, one round")
+    asked = parser.parse_args()
+    if not asked.json and not asked.quick:
+        speed()
+        weight()
+        start()
+    rows = random_rows(quick=asked.quick)
+    if asked.json:
+        for row in rows:
+            print(json.dumps(row))
+    else:
+        show_random(rows)
+    memory(quick=asked.quick, as_json=asked.json)
+    return int(any(not row.get("clocks_equal", True) for row in rows))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

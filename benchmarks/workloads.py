@@ -96,9 +96,13 @@ def w4() -> tuple[Machine, Callable[[int], None]]:
     """w2 with a tracer and 100 waiting subscriptions that do not fire."""
     machine, run = w2()
     machine.bind_tracer(Onlooker())
+    waits = []  # held, or they would be forgotten
     for number in range(25):
-        machine.when("A", "Exception")
-        machine.when_not("A", "B")
-        machine.when_time(["A"], [10**12 + number])
-        machine.when_args("A", {"never": number})
-    return machine, run
+        waits += [machine.when("A", "Exception"), machine.when_not("A", "B")]
+        waits += [machine.when_time(["A"], [10**12 + number]), machine.when_args("A", {"never": number})]
+
+    def run_with_waits(pairs: int) -> None:
+        run(pairs)
+        assert waits
+
+    return machine, run_with_waits

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import trio
 
@@ -18,6 +17,7 @@ from amdbg_tui.history.records import (
     PeerRecord,
     Record,
     TransitionRecord,
+    replace,
 )
 from amdbg_tui.node import translate
 from amdbg_tui.node.phases import Phases
@@ -40,6 +40,9 @@ from ampubsub.topic.events import (
     TopicEvent,
 )
 
+RESTARTS_EVERY_S = 1.0
+"""Least time between two notices about restarted machines of one peer."""
+
 
 class Telling:
     """Watches a topic from its making to its end."""
@@ -56,6 +59,8 @@ class Telling:
         self._feed = feed
         self._phases = phases
         self._details: dict[str, PeerDetailRecord] = {}
+        self._restarts: dict[str, tuple[float, int]] = {}
+        """By peer: when a restart was last told, and how many were not told since."""
         self._epoch_s = time.time() - trio.current_time()
         self._unwatch = topic.watch(self.take)
         me = topic.peer_id
@@ -136,7 +141,32 @@ class Telling:
             self._show_remote(key, replica.source, event.reason)
             name = self.shown[key].record.machine_id
             text = f"machine {name}: {safe_text(event.reason)}; its clock starts anew"
-            self._feed((NoticeRecord(time.time(), "warning", text, key.peer_id),))
+            self._tell_restart(key.peer_id, text)
+
+    def _tell_restart(self, peer_id: str, text: str) -> None:
+        """One notice a peer and second: a peer that restarts may have hundreds of machines."""
+        now = trio.current_time()
+        told_s, untold = self._restarts.get(peer_id, (-RESTARTS_EVERY_S, 0))
+        if now - told_s < RESTARTS_EVERY_S:
+            self._restarts[peer_id] = (told_s, untold + 1)
+            return
+        self._restarts[peer_id] = (now, 0)
+        self._feed((NoticeRecord(time.time(), "warning", text, peer_id),))
+
+    def _untold_restarts(self) -> list[Record]:
+        now = trio.current_time()
+        over = {
+            peer: untold
+            for peer, (told_s, untold) in self._restarts.items()
+            if now - told_s >= RESTARTS_EVERY_S
+        }
+        for peer_id in over:
+            del self._restarts[peer_id]
+        return [
+            NoticeRecord(time.time(), "warning", f"{untold:,} more of its machines restarted", peer_id)
+            for peer_id, untold in over.items()
+            if untold
+        ]
 
     def _gone(self, event: MachineGone) -> None:
         key = MachineKey(*event.key)
@@ -162,10 +192,12 @@ class Telling:
 
     def _look_closely(self, key: MachineKey, machine: Machine) -> None:
         """Have steps and log lines kept with transitions; a machine with a logger of its own keeps its
-        level.
+        level. A topic machine is left as it is: steps would cost it its compiled plans, and nobody asked.
         """
         options = machine.options
         self._options[key] = options.record_steps, options.log_level
+        if key.slot == TOPIC_SLOT:
+            return
         options.record_steps = True
         if options.logger is None:
             options.log_level = max(options.log_level, LogLevel.DECISIONS)
@@ -189,7 +221,7 @@ class Telling:
     async def sample_details(self, interval_s: float) -> None:
         """Look at every peer's figures now and then, and tell those that changed."""
         while True:
-            self._feed(self._changed_details())
+            self._feed([*self._untold_restarts(), *self._changed_details()])
             await trio.sleep(interval_s)
 
     def _changed_details(self) -> list[Record]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 from amdbg_tui.history.records import (
@@ -21,6 +21,7 @@ from amdbg_tui.history.records import (
     StateShape,
     StepRecord,
     TransitionRecord,
+    replace,
 )
 from amdbg_tui.node.commands import CommandError
 from amdbg_tui.safe_text import TEXT_CELLS, safe_block, safe_text

@@ -35,7 +35,7 @@ def signs() -> list[Row]:
     for status, text in (
         ("self", "you"),
         ("joined", "connected, on the topic"),
-        ("hearsay", "known through others only"),
+        ("hearsay", "known or heard through others: not connected"),
         ("stale", "out of reach for a moment"),
         ("gone", "has left"),
     ):

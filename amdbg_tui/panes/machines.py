@@ -169,7 +169,8 @@ class MachinesPane(VirtualList):
         peer = self.view.live.peers[peer_id].record
         detail = self.view.live.peers[peer_id].detail
         look = words.PEER_LOOK.get(peer.status, "plain")
-        right = ""
+        connected = detail is not None and bool(detail.transport)
+        right = "relayed" if peer.status == "joined" and not connected else ""
         if peer.status == "self":
             right = "you"
         elif peer.status in ("hearsay", "stale", "gone"):
@@ -180,7 +181,7 @@ class MachinesPane(VirtualList):
             right = f"{detail.transport} {right}".rstrip()
         name = words.peer_title(peer)
         room = width - 3 - len(right)
-        row: Row = [(words.PEER_SIGN.get(peer.status, "●") + " ", look), (clip(name, room), f"{look} bold")]
+        row: Row = [(words.peer_sign(peer.status, connected) + " ", look), (clip(name, room), f"{look} bold")]
         if peer.name and room - width_of(row) >= 9:
             row.append((" " + words.short_id(peer_id), "faint"))
         gap = width - width_of(row) - len(right)

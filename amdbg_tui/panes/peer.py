@@ -14,6 +14,7 @@ LABEL_CELLS = 14
 STATUS_WORDS = {
     "self": "you",
     "joined": "connected, on the topic",
+    "relayed": "on the topic, heard through others: not connected to us",
     "hearsay": "known through others only",
     "stale": "out of reach for a short while",
     "gone": "gone",
@@ -32,6 +33,8 @@ class PeerPane(TextList):
         super().__init__(id="peer")
         self.view = view
         self._peer_id = ""
+        self._values: dict[int, str] = {}
+        """By row: the value it belongs to."""
 
     def update(self) -> None:
         """Show the selected peer as it is now."""
@@ -40,6 +43,7 @@ class PeerPane(TextList):
             self.rows = [[("no peer is selected", "grey")]]
             self.set_title("Peer")
         else:
+            self._values = {}
             self.rows = self._build(peer)
             self.set_title(f"Peer · {words.peer_title(peer.record)}")
             if peer.record.peer_id != self._peer_id:
@@ -50,14 +54,19 @@ class PeerPane(TextList):
     def _fact(self, label: str, value: Sequence[Span] | str) -> list[Row]:
         spans: list[Span] = [(value, "bright")] if isinstance(value, str) else list(value)
         width = max(LABEL_CELLS + 10, self.size.width - 1)
-        return wrap([(label.ljust(LABEL_CELLS), "grey"), *spans], width, " " * LABEL_CELLS)
+        rows = wrap([(label.ljust(LABEL_CELLS), "grey"), *spans], width, " " * LABEL_CELLS)
+        whole = "".join(text for text, _ in spans).strip()
+        self._values |= {id(row): whole for row in rows}
+        return rows
 
     def _build(self, peer: LivePeer) -> list[Row]:
         record, detail = peer.record, peer.detail
         look = words.PEER_LOOK.get(record.status, "plain")
-        sign = words.PEER_SIGN.get(record.status, "●")
+        connected = detail is not None and bool(detail.transport)
+        sign = words.peer_sign(record.status, connected)
+        status = "relayed" if record.status == "joined" and not connected else record.status
         rows: list[Row] = []
-        rows += self._fact("status", [(f"{sign} {STATUS_WORDS.get(record.status, record.status)}", look)])
+        rows += self._fact("status", [(f"{sign} {STATUS_WORDS.get(status, status)}", look)])
         if record.reason:
             rows += self._fact("", [(record.reason, "grey")])
         rows += self._fact("name", record.name or [("none given", "grey")])
@@ -108,8 +117,8 @@ class PeerPane(TextList):
         return rows
 
     def row_text(self, index: int) -> str:
-        """Copied without its label."""
-        return super().row_text(index)[LABEL_CELLS:].strip()
+        """Copied: the whole value without its label, however many rows it is broken into."""
+        return self._values.get(id(self.rows[index]), super().row_text(index).strip())
 
     def resized(self) -> None:
         """Lines are broken anew."""

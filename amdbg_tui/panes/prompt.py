@@ -153,8 +153,6 @@ class Prompt(Vertical):
             return
         if text != self._cycle_text:
             self._cycle = []
-        if text and text != self._own_typing:
-            self._result = []
         self._understand()
 
     def _understand(self) -> None:
@@ -172,10 +170,15 @@ class Prompt(Vertical):
     def _preview(self, asked: int) -> None:
         if asked != self._asked or self.machine is None or self.node is None:
             return
-        self._ask(Preview(self.machine.key, self.kind, self._entry.states), asked, self._previewed)
 
-    def _ask(self, command: Command, asked: int, then: Any) -> None:
-        """Ask the node; the answer comes back in the screen's thread, unless the prompt moved on."""
+        def then(forecast: Forecast | str) -> None:
+            if asked == self._asked:  # a preview of what was typed before says nothing any more
+                self._previewed(forecast)
+
+        self._ask(Preview(self.machine.key, self.kind, self._entry.states), then)
+
+    def _ask(self, command: Command, then: Any) -> None:
+        """Ask the node; the answer comes back in the screen's thread, whatever is typed meanwhile."""
         assert self.node is not None
         future = self.node.call(command)
         loop = self.app._loop
@@ -183,12 +186,12 @@ class Prompt(Vertical):
 
         def answered(done: Future[Any]) -> None:
             if loop is not None and not loop.is_closed():
-                loop.call_soon_threadsafe(self._answer, done, asked, then, context=context)
+                loop.call_soon_threadsafe(self._answer, done, then, context=context)
 
         future.add_done_callback(answered)
 
-    def _answer(self, done: Future[Any], asked: int, then: Any) -> None:
-        if asked != self._asked or not self.is_attached:
+    def _answer(self, done: Future[Any], then: Any) -> None:
+        if not self.is_attached:
             return
         error = done.exception()
         if error is None:
@@ -262,21 +265,26 @@ class Prompt(Vertical):
         self._result = [("…", "grey")]
         if self.can_change:
             command: Command = Mutate(machine.key, self.kind, entry.states, entry.args)
-            self._ask(command, self._asked, self._done)
+            kind, typed = self.kind, self.line.value
+
+            def done(outcome: Outcome | str) -> None:
+                self._done(outcome, kind, entry.states, typed)
+
+            self._ask(command, done)
         else:
-            self._ask(Watch(machine.key, entry.states), self._asked, self._watching)
+            self._ask(Watch(machine.key, entry.states), self._watching)
         self._show()
 
-    def _done(self, outcome: Outcome | str) -> None:
+    def _done(self, outcome: Outcome | str, kind: str, states: tuple[str, ...], typed: str) -> None:
         if isinstance(outcome, str):
             self._result = [("Not done", "error bold"), (f": {outcome}", "plain")]
         else:
             look = RESULT_LOOK.get(outcome.result, "plain")
-            what = [(f": {SIGN_OF[self.kind]}", "plain"), *names_row(self._entry.states)]
+            what = [(f": {SIGN_OF[kind]}", "plain"), *names_row(states)]
             self._result = [(RESULT_WORD.get(outcome.result, outcome.result), f"{look} bold"), *what]
             if outcome.reason:
                 self._result.append((f" · {outcome.reason}", "plain"))
-            if outcome.result == "executed":
+            if outcome.result == "executed" and self.line.value == typed:
                 self._own_typing = ""
                 self._back = 0
                 self.line.value = ""

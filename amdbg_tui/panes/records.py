@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from amdbg_tui.history.live import Moment
+from amdbg_tui.history.moments import Moment
 from amdbg_tui.panes.stream import Stream
 from amdbg_tui.panes.view import View
 from amdbg_tui.widgets.virtual_list import VirtualList
@@ -114,6 +114,10 @@ class RecordsPane(VirtualList):
             self.view.follow(self.following and self.cursor >= self._count - 1)
         if self.cursor == 0 and self._count:
             self.load_older()
+
+    def reached_top(self) -> None:
+        """The wheel reads older records, too."""
+        self.load_older()
 
     def load_older(self) -> None:
         """Read one page of older records, if there are any."""

@@ -74,6 +74,7 @@ class SchemaPane(VirtualList):
             live_filter = machine.version if self.view.state_filter != "all" else 0
             made_for = (
                 machine.key,
+                machine.record.machine_id,
                 machine.record.states,
                 machine.record.tags,
                 self.view.group,
@@ -88,6 +89,7 @@ class SchemaPane(VirtualList):
             self._made_for = made_for
             self._machine = machine
             self._rebuild(machine, other)
+        self._machine = machine
         self._make_guides(machine)
         self._show_title(machine)
         self.sync()

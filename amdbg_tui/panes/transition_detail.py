@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from amdbg_tui.history.live import Moment
 from amdbg_tui.history.log_lines import log_lines
+from amdbg_tui.history.moments import Moment
 from amdbg_tui.panes import looks, words
 from amdbg_tui.panes.view import View
 from amdbg_tui.panes.why import explain, step_words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from amdbg_tui.history.live import Moment
+from amdbg_tui.history.moments import Moment
 from amdbg_tui.history.records import TransitionRecord
 from amdbg_tui.panes import looks, words
 from amdbg_tui.panes.records import RecordsPane

@@ -21,6 +21,13 @@ TRUST_WORDS = {
     "stale": "stale: news are missing",
     "gone": "gone: no more news will come",
 }
+
+
+def peer_sign(status: str, connected: bool) -> str:
+    """`●` is said only of who is connected to us; who is heard through others is `○`."""
+    return "○" if status == "joined" and not connected else PEER_SIGN.get(status, "○")
+
+
 PEER_SIGN = {"self": "◆", "joined": "●", "hearsay": "○", "stale": "◐", "gone": "×"}
 PEER_LOOK = {"self": "own", "joined": "inactive", "hearsay": "hearsay", "stale": "stale", "gone": "faint"}
 

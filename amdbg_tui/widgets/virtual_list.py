@@ -22,6 +22,7 @@ from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollTo
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.timer import Timer
@@ -133,6 +134,9 @@ class VirtualList(ScrollView, can_focus=True):
     def moved_by_hand(self) -> None:
         """The person moved the cursor."""
 
+    def reached_top(self) -> None:
+        """The wheel goes on above the first row."""
+
     # Keeping up with the model.
 
     def sync(self) -> None:
@@ -227,10 +231,11 @@ class VirtualList(ScrollView, can_focus=True):
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(index)) is not None:
             start, end = span
-            end = strip.cell_length if end == -1 else end
+            start = max(0, start - self.shift)
+            end = strip.cell_length if end == -1 else max(start, end - self.shift)
             marked = strip.crop(start, end).apply_style(self._paint.style("reverse"))
             strip = Strip.join([strip.crop(0, start), marked, strip.crop(end)])
-        return strip.apply_offsets(0, index)
+        return strip.apply_offsets(self.shift, index)
 
     def _make(self, index: int, width: int, ground: Style) -> Strip:
         over = self.row_look(index)
@@ -322,6 +327,14 @@ class VirtualList(ScrollView, can_focus=True):
         if self.following:
             self.following = False
             self.moved_by_hand()
+        elif self._count and self.scroll_offset.y <= 0:
+            self.reached_top()
+
+    def on_scroll_to(self, event: ScrollTo) -> None:
+        """So does dragging the scroll bar."""
+        if self.following and event.y is not None and event.y < self.max_scroll_y:
+            self.following = False
+            self.moved_by_hand()
 
     # Search as you type.
 
@@ -384,7 +397,7 @@ class VirtualList(ScrollView, can_focus=True):
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The text selected with the mouse."""
         top, bottom = self._selected_rows(selection)
-        lines = [text_of(self.build_row(index, self.size.width)) for index in range(top, bottom)]
+        lines = [text_of(self.build_row(index, self.row_width)) for index in range(top, bottom)]
         text = "\n".join([""] * top + lines) if top < CACHE_ROWS else "\n".join(lines)
         return (selection.extract(text), "\n") if top < CACHE_ROWS else (text, "\n")
 

@@ -1,6 +1,6 @@
 """The state machine: schema, relations, queue, handlers, subscriptions. Pure Python, no I/O.
 
-`engine.py` opens with how a mutation is carried out, `relations.py` with how relations decide.
+`walk.py` opens with how a mutation is carried out, `relations.py` with how relations decide.
 """
 
 from ampubsub.machine import pipes
@@ -14,6 +14,7 @@ from ampubsub.machine.errors import (
     MachineError,
     MachineGoneError,
     SchemaError,
+    SlowHandlerWarning,
     StatePanic,
     UnknownStateError,
     WrongThreadError,
@@ -52,6 +53,7 @@ __all__ = [
     "Result",
     "Schema",
     "SchemaError",
+    "SlowHandlerWarning",
     "Source",
     "State",
     "StateContext",

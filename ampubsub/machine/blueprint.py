@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ampubsub.machine.errors import SchemaError
-from ampubsub.machine.plans import PlanGraph
 from ampubsub.machine.relations import Relations
-from ampubsub.machine.schema import Schema, State
+from ampubsub.machine.resolution import Memory
+from ampubsub.machine.schema import EXCEPTION, Schema, State, state_name
 
-EXCEPTION = "Exception"
 _KEEP = 256
 """How many blueprints are remembered for machines to come, before all are forgotten."""
 _KEEP_ORDERS = 16
@@ -32,7 +31,8 @@ def parse_schema(schema: Schema) -> tuple[dict[str, State], list[str]]:
     """
     parsed: dict[str, State] = {}
     conflicts: list[str] = []
-    for name, state in schema.items():
+    for key, state in schema.items():
+        name = state_name(key)
         if not isinstance(state, State):
             raise SchemaError(f"state {name} is {type(state).__name__}, not State: write State(...)")
         if not (state.remove or state.add or state.after or state.require):
@@ -64,7 +64,7 @@ def parse_schema(schema: Schema) -> tuple[dict[str, State], list[str]]:
 class Blueprint:
     """A parsed schema with its index order and relations. Never changes."""
 
-    __slots__ = ("_reordered", "conflicts", "graph", "index", "names", "relations", "schema")
+    __slots__ = ("_reordered", "conflicts", "index", "memory", "names", "relations", "schema")
 
     def __init__(
         self, schema: Mapping[str, State], names: Sequence[str], conflicts: Sequence[str] = ()
@@ -74,8 +74,8 @@ class Blueprint:
         self.conflicts = tuple(conflicts)
         self.index = {name: i for i, name in enumerate(self.names)}
         self.relations = Relations(self.schema, self.names)
-        self.graph = PlanGraph(self.relations, self.index)
-        """Plans of machines that never had handlers; they differ in nothing but their clocks."""
+        self.memory = Memory(self.relations)
+        """What machines that never had handlers remember; they differ in nothing but their clocks."""
         self._reordered: dict[tuple[str, ...], Blueprint] = {}
 
     def with_names(self, names: Sequence[str]) -> Blueprint:

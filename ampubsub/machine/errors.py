@@ -41,3 +41,7 @@ class ImportMismatchError(MachineError):
 
 class StatePanic(Exception):  # noqa: N818 - Go's word for an exception that stopped a handler
     """An error known by its text only, as Go keeps a recovered panic."""
+
+
+class SlowHandlerWarning(ResourceWarning):
+    """A handler took so long that its machine, and whatever runs in the same thread, stood still meanwhile."""

@@ -1,6 +1,6 @@
 """The machine: what a program holds in its hand. Entry points of mutations, handlers, tracers, life and death.
 
-How a mutation is carried out stands in `engine.py`, how relations decide in `relations.py`, waiting in
+How a mutation is carried out stands in `walk.py`, how relations decide in `relations.py`, waiting in
 `subscriptions.py`.
 """
 
@@ -9,24 +9,38 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from os import urandom
-from typing import Any
+from threading import get_ident
+from time import monotonic
+from typing import Any, NoReturn
 
 from ampubsub.machine.blueprint import Blueprint, blueprint, verified_names
+from ampubsub.machine.calling import trace_of
 from ampubsub.machine.clock import Time
-from ampubsub.machine.engine import Panic, _trace
-from ampubsub.machine.errors import HandlerError, ImportMismatchError, MachineError, SchemaError, StatePanic
-from ampubsub.machine.handlers import Binding
-from ampubsub.machine.mutation import NO_ARGS, Args, Mutation
+from ampubsub.machine.context import call_all
+from ampubsub.machine.errors import (
+    HandlerError,
+    ImportMismatchError,
+    MachineError,
+    SchemaError,
+    UnknownStateError,
+    WrongThreadError,
+)
+from ampubsub.machine.findings import Findings
+from ampubsub.machine.handlers import Binding, Handler, Handlers
+from ampubsub.machine.mutation import Args, Eval, Mutation
 from ampubsub.machine.options import Options
-from ampubsub.machine.planned import PlannedEngine
-from ampubsub.machine.relations import Findings
+from ampubsub.machine.relations import Relations, mask_of
+from ampubsub.machine.resolution import Memory
 from ampubsub.machine.result import MutationKind, Result
-from ampubsub.machine.schema import Schema, State
+from ampubsub.machine.schema import EXCEPTION, Schema, state_name
 from ampubsub.machine.steps import Step
-from ampubsub.machine.tracing import Tracer
+from ampubsub.machine.subscriptions import Subscriptions
+from ampubsub.machine.tracing import Tracer, TracerSet
 from ampubsub.machine.transition import Event, Transition
-from ampubsub.machine.view import EXCEPTION
+from ampubsub.machine.view import MachineView
+from ampubsub.machine.walk import Walk
 
 ADD, REMOVE, SET = MutationKind.ADD, MutationKind.REMOVE, MutationKind.SET
 EXECUTED, CANCELED = Result.EXECUTED, Result.CANCELED
@@ -60,7 +74,7 @@ class Preview:
     """States that could not be, and what they need."""
 
 
-class Machine(PlannedEngine):
+class Machine(MachineView):
     """A state machine with many states active at once (asyncmachine manual).
 
     `schema` maps state names to `State`; `states` fixes their index order (otherwise alphabetical). `handlers`
@@ -88,21 +102,29 @@ class Machine(PlannedEngine):
         known = blueprint(schema)
         super().__init__(
             id or urandom(16).hex(),
-            known,
+            known.schema,
+            known.names,
             tags=tags,
             parent_id=parent if isinstance(parent, str) else parent.id if parent is not None else "",
-            options=options if options is not None else Options(),
-            tracers=tracers,
         )
-        self._node = None
-        self._graph = None
-        self._road = None
-        self._verified = False
-        self._machine_tick = 0
-        self._on_dispose: list[Callable[[Machine], object]] = []
-        self._breakpoints: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = ()
+        self.tracers = TracerSet(tracers)
+        self.on_change: Callable[[Machine, Time, Time], object] | None = None
+        """Called with the times before and after each transition that is not a check, canceled ones included."""
+        self.on_error: Callable[[Machine, BaseException], object] | None = None
+        """Called with each error given to `add_err`; not for exceptions of handlers."""
+        self.spawn: Callable[[Handler, Event], None] | None = None
+        """Starts an async handler as a task; set by the machine's owner (`trio_adapter.own`)."""
         self.breakpoint_hook: Callable[[], object] | None = None
         """Called at breakpoints, for instance the built-in `breakpoint`."""
+        self.breakpoints: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = ()
+        self._blueprint = known
+        self._walk = Walk(
+            self, known, self._clock, options if options is not None else Options(), self.tracers
+        )
+        self._bindings: tuple[Binding, ...] = ()
+        self._verified = False
+        self._machine_tick = 0
+        self._on_dispose: dict[object, Callable[[Machine], object]] = {}
         if isinstance(parent, Machine):
             for hook in parent.tracers.new_submachine:
                 hook(parent, self)
@@ -125,11 +147,10 @@ class Machine(PlannedEngine):
 
         Executed, canceled, or (inside a handler) queued. Raises `UnknownStateError`.
         """
-        node = self._node
-        if node is not None and event is None:
-            plan = node.adds.get(states)
-            if plan is not None:
-                result = self._run_idle(plan, args)
+        if event is None:
+            known = self._walk.place.adds.get(states)
+            if known is not None:
+                result = self._walk.again(known, args)
                 if result is not None:
                     return result
         if self._refuses() or (
@@ -140,38 +161,36 @@ class Machine(PlannedEngine):
 
     def remove(self, *states: str, args: Args | None = None, event: Event | None = None) -> Result:
         """Deactivate states. Raises `UnknownStateError`."""
-        node = self._node
-        if node is not None and event is None:
-            plan = node.removes.get(states)
-            if plan is not None:
-                result = self._run_idle(plan, args)
+        if event is None:
+            known = self._walk.place.removes.get(states)
+            if known is not None:
+                result = self._walk.again(known, args)
                 if result is not None:
                     return result
         if self._refuses() or (
             self._full() and (event is not None or EXCEPTION not in states or not self.is_err())
         ):
             return CANCELED
-        if self._transition is not None and not self._queue and not self.any(*states):
+        if self._walk.running and not self._walk.queue.waiting and self.not_(*states):
             return EXECUTED
         return self._mutate(REMOVE, states, args, event, 1)
 
     def set(self, *states: str, args: Args | None = None, event: Event | None = None) -> Result:
         """Make these states, with what they imply, the only active ones. Raises `UnknownStateError`."""
-        node = self._node
-        if node is not None and event is None:
-            plan = node.sets.get(states)
-            if plan is not None:
-                result = self._run_idle(plan, args)
+        if event is None:
+            known = self._walk.place.sets.get(states)
+            if known is not None:
+                result = self._walk.again(known, args)
                 if result is not None:
                     return result
-        if self._disposing or self._full():
+        if self._walk.disposing or self._full():
             return CANCELED
         return self._mutate(SET, states, args, event, 1)
 
     def toggle(self, *states: str, args: Args | None = None, event: Event | None = None) -> Result:
         """Remove the states if all are active, else add them."""
         change = self.remove if self.is_(*states) else self.add
-        return CANCELED if self._disposing else change(*states, args=args, event=event)
+        return CANCELED if self._walk.disposing else change(*states, args=args, event=event)
 
     def can_add(self, *states: str, args: Args | None = None) -> Result:
         """Whether adding would be accepted now, relations and handlers asked; nothing changes."""
@@ -193,45 +212,41 @@ class Machine(PlannedEngine):
         """Add an error state together with Exception."""
         if error is None or self._refuses() or (event is not None and self._full()):
             return CANCELED
-        self._error = error
-        trace = _trace(error) if self.options.log_stack_traces else ""
-        if self.on_error is not None:
-            self.on_error(self, error)
+        self._known((state,))
+        walk = self._walk
+        walk.error = error
+        args = {
+            **(args or {}),
+            "_am_err": error,
+            "_am_errTrace": trace_of(error) if walk.options.log_stack_traces else "",
+        }
         states = (EXCEPTION,) if state == EXCEPTION else (state, EXCEPTION)
-        return self.add(*states, args={**(args or {}), "_am_err": error, "_am_errTrace": trace}, event=event)
+        try:
+            if self.on_error is not None:
+                self.on_error(self, error)
+        finally:
+            result = self.add(*states, args=args, event=event)
+        return result
 
     def prepend(self, mutation: Mutation) -> Result:
         """Put a mutation in front of everything that waits: no limit, no de-duplication, no queue tick."""
-        if self._disposing:
+        if self._walk.disposing:
             return CANCELED
-        self._check_thread()
-        mutation.called = tuple(dict.fromkeys(mutation.called))
-        is_eval = mutation.eval is not None
-        if not is_eval:
-            self._known_for(mutation)
-        if self.options.log_level >= 3:
-            called = " ".join(mutation.called)
-            self.log_line(3, f"[prepend:{mutation.kind.value}] {called}{self._log_args(mutation)}")
-        self._queue.appendleft(mutation)
-        if not is_eval:
-            self._token += 1
-            mutation.queue_len = len(self._queue)
-            mutation.queue_token = self._token
-            mutation.queue_tick_now = self._queue_tick
-            for hook in self.tracers.mutation_queued:
-                hook(self, mutation)
-        return self._process_queue()
+        self._walk.check_thread()
+        mutation.called = self._called(mutation.called, check=mutation.check)
+        return self._walk.prepend(mutation)
 
     def eval(self, source: str, function: Callable[[], object], ctx: Any = None) -> bool:
         """Run a function between transitions; False when the machine is going or the context has ended.
 
         Inside a handler it could only wait for itself, which raises `MachineError`.
         """
-        if self._disposing:
+        walk = self._walk
+        if walk.disposing:
             return False
         if not source:
             raise MachineError("error: source of eval is required")
-        if self._processing:
+        if walk.running:
             raise MachineError(
                 f"{self.id}: eval {source!r} was called inside a handler and would wait for itself; call the function"
             )
@@ -243,72 +258,65 @@ class Machine(PlannedEngine):
             ran = True
             function()
 
-        mutation = Mutation(MutationKind.EVAL, ())
-        mutation.eval, mutation.eval_source, mutation.context = run, source, ctx
-        self.prepend(mutation)
+        self.prepend(Eval(source, run, ctx))
         self.log_line(5 if ran else 4, f"[eval:{'end' if ran else 'ctxdone'}] {source}")
         return ran
 
     def preview(self, kind: MutationKind, *states: str) -> Preview:
         """What relations would make of a mutation now, without touching anything. Raises `UnknownStateError`."""
-        self._known(states)
-        called = tuple(dict.fromkeys(states))
-        findings = Findings(record_steps=True, record_adds=True)
-        base = self.relations.base(kind, called, self._active)
-        target = self.relations.resolve(kind, called, self._active, base, findings)
-        refused = () if kind is REMOVE else tuple(name for name in called if name not in target)
-        active = self._active
-        multi = [name for name in called if name in active and self._schema[name].multi]
+        called = self._called(states)
+        walk, rules = self._walk, self._walk.rules
+        numbers = [self._index[name] for name in called]
+        findings = Findings(rules.names, rules.schema, called, [])
+        target, reached = rules.resolve(kind, numbers, walk.order, walk.active, findings)
+        wanted = mask_of(numbers)
+        entered = reached & ~walk.active | wanted & rules.multi & walk.active & reached
+        names = rules.names
+        refused = () if kind is REMOVE else tuple(names[n] for n in numbers if not reached >> n & 1)
         return Preview(
             accepted=not refused,
-            target=tuple(target),
-            enters=tuple(name for name in target if name not in active or name in multi),
-            exits=tuple(name for name in active if name not in target),
+            target=tuple(names[n] for n in target),
+            enters=tuple(names[n] for n in target if entered >> n & 1),
+            exits=tuple(names[n] for n in walk.order if not reached >> n & 1),
             refused=refused,
             steps=tuple(findings.steps),
-            removed_by=tuple(findings.removed_by),
-            missing=tuple((name, needs) for found in findings.missing for name, needs in found.items()),
+            removed_by=findings.removed,
+            missing=findings.missing,
         )
 
     def _mutate(
         self, kind: MutationKind, states: Sequence[str], args: Args | None, event: Event | None, behind: int
     ) -> Result:
         """Queue and run. `behind` is what Go adds to the queue tick it answers with."""
-        self._check_thread()
-        self._known(states)
-        called = tuple(dict.fromkeys(states))
-        plain = not args and self._queue and not any(self._schema[name].multi for name in called)
-        if plain and self._is_duplicate(kind, called):
+        walk = self._walk
+        walk.check_thread()
+        called = self._called(states)
+        plain = walk.queue.waiting and not args and not any(self._schema[name].multi for name in called)
+        if plain and walk.queue.is_duplicate(kind, called):
             self.log_line(3, f"[queue:skipped] Duplicate detected for [{kind.value}] {' '.join(called)}")
             return EXECUTED
         source = event.transition.source if event is not None else None
-        mutation = Mutation(kind, called, args or NO_ARGS, source=source)
-        self._queue.append(mutation)
-        self._pending += 1
-        mutation.queue_len = len(self._queue)
-        mutation.queue_tick = self._pending + self._queue_tick
-        mutation.queue_tick_now = self._queue_tick
-        if self.options.log_level >= 3:
-            self.log_line(3, f"[queue:{kind.value}] {' '.join(called)}{self._log_args(mutation)}")
-        for hook in self.tracers.mutation_queued:
-            hook(self, mutation)
-        if self._breakpoints and kind is not SET:
-            self._break(kind, called)
-            self._break(kind, called)  # Go looks twice, once when queueing and once before running
-        result = self._process_queue()
+        mutation = Mutation(kind, called, args or None, source=source)
+        result = walk.append(mutation)
         return Result(mutation.queue_tick + behind) if result >= 2 else result
 
+    def _called(self, states: Sequence[str], *, check: bool = False) -> tuple[str, ...]:
+        """Names of known states, each once. Raises `UnknownStateError`."""
+        index = self._index
+        names = tuple(dict.fromkeys(states)) if len(states) > 1 else tuple(states)
+        for name in names:
+            if type(name) is not str or name not in index:
+                names = tuple(dict.fromkeys(map(state_name, states)))
+                self._known(names)
+                break
+        return names
+
     def _refuses(self) -> bool:
-        return self._disposing or self.is_backing_off
+        walk = self._walk
+        return walk.disposing or (walk.backoff_until > 0.0 and monotonic() < walk.backoff_until)
 
     def _full(self) -> bool:
-        return len(self._queue) >= self.options.queue_limit
-
-    def _known_for(self, mutation: Mutation) -> None:
-        if mutation.check:
-            unknown = [f"unknown{self.index(name)}" for name in mutation.called if name not in self._index]
-            self._known(unknown)
-        self._known(mutation.called)
+        return len(self._walk.queue.waiting) >= self._walk.options.queue_limit
 
     def add_breakpoint(
         self, added: Iterable[str] = (), removed: Iterable[str] = (), *, strict: bool = False
@@ -317,10 +325,12 @@ class Machine(PlannedEngine):
 
         `strict` leaves out mutations that would change nothing. With `breakpoint_hook` set, that is called too.
         """
-        self._breakpoints = (*self._breakpoints, (tuple(added), tuple(removed), strict))
+        self.breakpoints = (*self.breakpoints, (tuple(added), tuple(removed), strict))
 
-    def _break(self, kind: MutationKind, called: tuple[str, ...]) -> None:
-        for added, removed, strict in self._breakpoints:
+    def stop_at(self, mutation: Mutation) -> None:
+        """Stop if there is a breakpoint for a mutation."""
+        kind, called = mutation.kind, mutation.called
+        for added, removed, strict in self.breakpoints if kind is not SET else ():
             wanted, other = (added, self.is_) if kind is ADD else (removed, self.not_)
             if wanted != called or (strict and other(*wanted)):
                 continue
@@ -329,12 +339,118 @@ class Machine(PlannedEngine):
                 self.breakpoint_hook()
             return
 
+    # -- the queue ---------------------------------------------------------------------------------
+
+    @property
+    def options(self) -> Options:
+        """The settings; what is changed there holds from the next mutation on."""
+        return self._walk.options
+
+    @property
+    def relations(self) -> Relations:
+        """The relations of the present schema."""
+        return self._walk.rules
+
+    @property
+    def queue_tick(self) -> int:
+        """How many appended mutations have run, plus one."""
+        return self._walk.queue.tick
+
+    @property
+    def active_order(self) -> tuple[str, ...]:
+        """Active states in the order in which the last transition put them: the order of their handlers."""
+        return tuple([self._names[state] for state in self._walk.order])
+
+    @property
+    def queue_len(self) -> int:
+        """How many mutations wait, the running one not counted."""
+        return len(self._walk.queue.waiting)
+
+    @property
+    def queue(self) -> tuple[Mutation, ...]:
+        """What waits, next first."""
+        return tuple(self._walk.queue.waiting)
+
+    @property
+    def transition(self) -> Transition | None:
+        """The transition being carried out, if any."""
+        return self._walk.log.transition
+
+    @property
+    def is_backing_off(self) -> bool:
+        """A handler missed its deadline not long ago; mutations are refused for now."""
+        return self._walk.backoff_until > 0.0 and monotonic() < self._walk.backoff_until
+
+    def is_queued(
+        self,
+        kind: MutationKind,
+        states: Sequence[str],
+        *,
+        without_args: bool = False,
+        strict: bool = False,
+        min_queue_tick: int = 0,
+        check: bool = False,
+        position: str = "any",
+    ) -> tuple[bool, int, int]:
+        """(found, index, queue tick) of the first waiting mutation of this kind whose called states contain these.
+
+        `strict` wants the same number of states; `position` is `any`, `first` or `last` (the index is then
+        that within the looked-at part).
+        """
+        return self._walk.queue.find(
+            kind,
+            states,
+            without_args=without_args,
+            strict=strict,
+            min_queue_tick=min_queue_tick,
+            check=check,
+            position=position,
+        )
+
+    def is_queued_above(
+        self,
+        threshold: int,
+        kind: MutationKind,
+        states: Sequence[str],
+        *,
+        without_args: bool = False,
+        strict: bool = False,
+        min_queue_tick: int = 0,
+    ) -> bool:
+        """Whether at least `threshold` such mutations wait."""
+        found = self._walk.queue.count(
+            kind, states, without_args=without_args, strict=strict, min_queue_tick=min_queue_tick
+        )
+        return found > 0 and found >= threshold
+
+    def will_be(self, *states: str, position: str = "any") -> bool:
+        """Whether adding these states is queued."""
+        return not self._walk.disposing and self.is_queued(ADD, states, position=position)[0]
+
+    def will_be_removed(self, *states: str, position: str = "any") -> bool:
+        """Whether removing these states is queued."""
+        return not self._walk.disposing and self.is_queued(REMOVE, states, position=position)[0]
+
+    # -- the log and the thread --------------------------------------------------------------------
+
+    def log(self, text: str) -> None:
+        """Write a line of the program's own to the machine's log (level external)."""
+        self._walk.log.line(1, "[exter] " + text.replace("\n", " "))
+
+    def log_line(self, level: int, text: str) -> None:
+        """Write one line to the log, kept with the running transition and given to the logger."""
+        self._walk.log.line(level, text)
+
+    def release(self) -> None:
+        """Let the next thread that mutates the machine own it."""
+        self._walk.thread = None
+
     # -- errors ------------------------------------------------------------------------------------
 
     @property
     def err(self) -> BaseException | None:
         """The last error, also after Exception was removed."""
-        return self._error
+        return self._walk.error
 
     @contextmanager
     def panic_to_err(self, state: str = EXCEPTION) -> Iterator[None]:
@@ -342,7 +458,7 @@ class Machine(PlannedEngine):
         try:
             yield
         except Exception as error:
-            if not self.options.panic_to_exception:
+            if not self._walk.options.panic_to_exception:
                 raise
             self.add_err_state(state, error)
 
@@ -355,28 +471,32 @@ class Machine(PlannedEngine):
 
     def bind_handlers(self, handlers: object) -> None:
         """Bind an object with handler methods, or a mapping of handler names to functions."""
-        if self._disposing:
+        if self._walk.disposing:
             return
-        first = not self._ever_bound
-        self._ever_bound = True
-        binding = Binding(handlers)
-        self._bindings = (*self._bindings, binding)
-        self._forget_plans()
+        binding = Binding(handlers, self._names)
+        first = self._walk.handlers is None
+        self._bound((*self._bindings, binding))
         self.log_line(3, f"[handlers] bind {binding.name}")
         if first and self.is_err():
-            self.add_err(self._error)
+            self.add_err(self._walk.error)
 
     def detach_handlers(self, handlers: object) -> None:
         """Unbind what `bind_handlers` was given. Raises `HandlerError` when it is not bound."""
-        if self._disposing:
+        if self._walk.disposing:
             return
         for binding in self._bindings:
             if binding.source is handlers:
-                self._bindings = tuple(other for other in self._bindings if other is not binding)
-                self._forget_plans()
+                self._bound(tuple(other for other in self._bindings if other is not binding))
                 self.log_line(3, f"[handlers] detach {binding.name}")
                 return
         raise HandlerError("handlers not bound")
+
+    def _bound(self, bindings: tuple[Binding, ...]) -> None:
+        walk = self._walk
+        self._bindings = bindings
+        walk.handlers = Handlers(bindings, self._names)
+        walk.memory = Memory(walk.rules, walk.handlers)
+        walk.changed()
 
     def bind_tracer(self, tracer: Tracer) -> None:
         """Let a tracer look on."""
@@ -403,17 +523,23 @@ class Machine(PlannedEngine):
 
     def verify_states(self, states: Iterable[str]) -> None:
         """Fix the index order of states. Raises `SchemaError` unless every state is named."""
-        if self._disposing:
+        if self._walk.disposing:
             return
-        self._reorder(verified_names(self.id, self._blueprint, tuple(states)))
+        names = verified_names(self.id, self._blueprint, tuple(map(state_name, states)))
+        if names != self._names:
+            if self._walk.running:
+                raise SchemaError(
+                    f"schema error: {self.id} cannot change its index order during a transition"
+                )
+            self._take_names(self._blueprint.with_names(names), self.clock())
         self._verified = True
         for hook in self.tracers.verify_states:
             hook(self)
 
     def set_schema(self, schema: Schema, states: Iterable[str]) -> None:
         """Take a larger schema. Raises `SchemaError` during a transition, or when it does not grow."""
-        names = tuple(states)
-        if self._transition is not None:
+        names = tuple(map(state_name, states))
+        if self._walk.running:
             raise SchemaError("schema error: cannot set schema during a transition")
         if len(schema) <= len(self._schema):
             raise SchemaError(f"schema error: new schema too short (> {len(self._schema)} states)")
@@ -430,8 +556,6 @@ class Machine(PlannedEngine):
         old = self._schema
         made = made.with_names(verified_names(self.id, made, names))
         clock = self.clock()
-        self._blueprint = made
-        self._schema = made.schema
         self._take_names(made, clock)
         self._verified = True
         for hook in self.tracers.verify_states:
@@ -450,20 +574,28 @@ class Machine(PlannedEngine):
         """Replace the tags."""
         self._tags = tuple(tags)
 
-    def _reorder(self, names: tuple[str, ...]) -> None:
-        if names != self._names:
-            self._take_names(self._blueprint.with_names(names), self.clock())
-
-    def _take_names(self, made: Blueprint, clock: Mapping[str, int]) -> None:
+    def _take_names(
+        self, made: Blueprint, clock: Mapping[str, int], order: Iterable[str] | None = None
+    ) -> None:
+        """Take another index order, or schema. Active states are those with odd ticks, in the order given."""
+        walk = self._walk
+        kept = self.active_order if order is None else tuple(order)
         groups = {group: [self._names[i] for i in members] for group, members in self._groups.items()}
         self._blueprint = made
-        self._forget_plans()
-        self.relations = made.relations
+        self._schema = made.schema
         self._names = made.names
-        self._index = {name: i for i, name in enumerate(made.names)}
-        self._clock = [clock.get(name, 0) for name in made.names]
+        self._index = made.index
+        self._clock[:] = [clock.get(name, 0) for name in made.names]
+        walk.order = tuple([made.index[name] for name in kept])
+        walk.active = mask_of(walk.order)
+        walk.rules = made.relations
+        if walk.handlers is None:
+            walk.memory = made.memory
+            walk.changed()
+        else:
+            self._bound(self._bindings)
         if self._subscriptions is not None:
-            self._subscriptions.quiet.clear()
+            self._subscriptions.renamed(made.names, self.is_)
         self.set_groups(groups)
 
     # -- carrying clocks ---------------------------------------------------------------------------
@@ -473,7 +605,7 @@ class Machine(PlannedEngine):
         if not self._verified:
             raise SchemaError("schema error: call VerifyStates first")
         self.log_line(3, f"[import] exported at {sum(self._clock)} ticks")
-        return Exported(self.id, self._names, self.time(), self._queue_tick, self._machine_tick)
+        return Exported(self.id, self._names, self.time(), self._walk.queue.tick, self._machine_tick)
 
     def import_(self, data: Exported) -> None:
         """Take over exported clocks; nothing changes if they do not fit. Raises `ImportMismatchError`."""
@@ -484,62 +616,107 @@ class Machine(PlannedEngine):
         for name in data.state_names:
             if name not in self._index:
                 raise ImportMismatchError(f"state unknown: {name}")
-        self._take_names(
-            self._blueprint.with_names(data.state_names), dict(zip(data.state_names, data.time, strict=True))
-        )
-        self._active = tuple(name for name, tick in zip(self._names, self._clock, strict=True) if tick & 1)
-        self._node = None
+        if self._walk.running:
+            raise ImportMismatchError(f"{self.id} cannot take over clocks during a transition")
+        before = self._walk.active
+        clock = dict(zip(data.state_names, data.time, strict=True))
+        names = [name for name in data.state_names if clock[name] & 1]
+        was = {self._names[state] for state in range(len(self._names)) if before >> state & 1}
+        self._take_names(self._blueprint.with_names(data.state_names), clock, names)
         self._verified = True
         self._machine_tick = data.machine_tick + 1
+        waits = self._subscriptions
+        if waits is not None:
+            walk = self._walk
+            entered = [state for state in walk.order if self._names[state] not in was]
+            left = [self._index[name] for name in was if name not in names]
+            call_all(waits.after_transition(entered, left, walk.active, self._clock, walk.queue.tick))
         if self.has("MachineRestored"):
             self.add("MachineRestored")
         self.log_line(2, f"[import] imported {self._machine_tick} times, now at {sum(data.time)} ticks")
 
     # -- the end -----------------------------------------------------------------------------------
 
-    def on_dispose(self, callback: Callable[[Machine], object]) -> None:
-        """Call `callback(machine)` when the machine goes."""
-        self._on_dispose.append(callback)
+    def on_dispose(self, callback: Callable[[Machine], object]) -> Callable[[], None]:
+        """Call `callback(machine)` when the machine goes. What is returned takes the callback out again."""
+        token = object()
+        self._on_dispose[token] = callback
+
+        def undo() -> None:
+            self._on_dispose.pop(token, None)
+
+        return undo
 
     def dispose(self) -> None:
         """End the machine: a Start state is removed first, then everything that waits ends. Idempotent.
 
         Inside a handler it takes effect once the queue has run.
         """
-        if self._disposing:
+        walk = self._walk
+        if walk.disposing:
             return
-        if self._processing:
-            mutation = Mutation(MutationKind.EVAL, ())
-            mutation.eval, mutation.eval_source = self.dispose_now, "dispose"
-            self._queue.append(mutation)
+        if walk.running:
+            walk.dispose_next = True
             return
-        if self.has("Start") and self.is_("Start"):
-            self.remove("Start")
-        self.dispose_now()
+        try:
+            if self.has("Start") and self.is_("Start"):
+                self.remove("Start")
+        finally:
+            self.dispose_now()
 
     def dispose_now(self) -> None:
-        """End the machine without letting it finish anything."""
-        if self._disposing:
+        """End the machine without letting it finish anything. Raises the first error of those who are told."""
+        walk = self._walk
+        if walk.disposing:
             return
-        self._disposing = True
-        self._forget_plans()
-        for hook in self.tracers.machine_dispose:
-            hook(self.id)
-        self._queue.clear()
-        self._end(f"machine {self.id} was disposed of")
-        for callback in self._on_dispose:
-            callback(self)
-        self._on_dispose.clear()
+        walk.disposing = walk.log.silent = True
+        walk.changed()
+        walk.queue.clear()
+        callbacks, self._on_dispose = list(self._on_dispose.values()), {}
+        calls: list[Callable[[], object]] = [
+            *(partial(hook, self.id) for hook in self.tracers.machine_dispose),
+            lambda: self._end(f"machine {self.id} was disposed of"),
+            *(partial(callback, self) for callback in callbacks),
+        ]
+        if walk.running:
+            walk.tell(calls)
+        else:
+            call_all(calls)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """Who waits for what here. Raises `WrongThreadError` in a thread that does not own the machine."""
+        thread = self._walk.thread
+        if thread is not None and thread != get_ident():
+            raise WrongThreadError(
+                f"{self.id} belongs to another thread: a wait made here could miss what happens there. "
+                f"Wait in the thread that mutates it, and tell this one from a callback"
+            )
+        self._walk.generation += 1  # a handler may be waiting for what its own transition does
+        return super().subscriptions
+
+    def _active_mask(self) -> int:
+        return self._walk.active
+
+    def _is_idle(self) -> bool:
+        return not self._walk.running
+
+    def __copy__(self) -> NoReturn:
+        raise TypeError(
+            f"machine {self.id} cannot be copied: its handlers, waits and queue belong to it alone. "
+            f"Make another one of the same schema, and carry the clocks over: other.import_(machine.export())"
+        )
+
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        self.__copy__()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"machine {self.id} cannot be pickled: its handlers, waits and queue belong to this process. "
+            f"Pickle machine.export(), and import it into a machine of the same schema"
+        )
 
 
-__all__ = [
-    "CANCELED",
-    "EXECUTED",
-    "Exported",
-    "Machine",
-    "Panic",
-    "Preview",
-    "State",
-    "StatePanic",
-    "Transition",
-]
+__all__ = ["CANCELED", "EXECUTED", "Exported", "Machine", "Preview", "UnknownStateError"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ampubsub.machine.result import MutationKind
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
     from ampubsub.machine.context import Context
 
 Args = Mapping[str, Any]
-NO_ARGS: Args = {}
+NO_ARGS: Args = MappingProxyType({})
+"""The arguments of a mutation without any: the same for all, so nobody may write to them."""
 
 
 class Source(NamedTuple):
@@ -29,26 +31,25 @@ class Source(NamedTuple):
 class Mutation:
     """A request to add, remove or set states. Made by the machine's methods, or by hand for `Machine.prepend`."""
 
-    __slots__ = (
-        "args",
-        "auto",
-        "called",
-        "check",
-        "context",
-        "eval",
-        "eval_source",
-        "kind",
-        "queue_len",
-        "queue_tick",
-        "queue_tick_now",
-        "queue_token",
-        "source",
-    )
+    # Without slots: what most mutations never set stands once, here.
+    auto = False
+    """Asked for by the machine itself, for its Auto states."""
+    check = False
+    """Only asks whether it would be accepted."""
+    source: Source | None = None
+    queue_tick = 0
+    """The machine's queue tick once this ran; 0 for what was put in front."""
+    queue_token = 0
+    """Number of what was put in front; 0 for appended ones."""
+    queue_len = 1
+    """Length of the queue right after this joined it."""
+    queue_tick_now = 0
+    """The machine's queue tick when this joined."""
 
     def __init__(
         self,
         kind: MutationKind,
-        called: Sequence[str],
+        called: Iterable[str],
         args: Args | None = None,
         *,
         auto: bool = False,
@@ -58,22 +59,12 @@ class Mutation:
         self.kind = kind
         self.called = tuple(called)
         self.args: Args = NO_ARGS if args is None else args
-        self.auto = auto
-        """Asked for by the machine itself, for its Auto states."""
-        self.check = check
-        """Only asks whether it would be accepted."""
-        self.source = source
-        self.queue_tick = 0
-        """The machine's queue tick once this ran; 0 for what was put in front."""
-        self.queue_token = 0
-        """Number of what was put in front; 0 for appended ones."""
-        self.queue_len = 0
-        """Length of the queue right after this joined it."""
-        self.queue_tick_now = 0
-        """The machine's queue tick when this joined."""
-        self.context: Context | None = None
-        self.eval: Callable[[], None] | None = None
-        self.eval_source = ""
+        if auto:
+            self.auto = True
+        if check:
+            self.check = True
+        if source is not None:
+            self.source = source
 
     def string(self, names: Sequence[str]) -> str:
         """`[add] A B`, the called states in the order of `names`."""
@@ -81,3 +72,20 @@ class Mutation:
 
     def __repr__(self) -> str:
         return f"<Mutation {self.kind.value} {' '.join(self.called)}>"
+
+
+def is_health(mutation: Mutation) -> bool:
+    """A lone Heartbeat or Healthcheck: brings no Auto states along."""
+    return mutation.kind is MutationKind.ADD and mutation.called in (("Heartbeat",), ("Healthcheck",))
+
+
+class Eval(Mutation):
+    """A function to be run between transitions. It is queued like a mutation, and is none."""
+
+    def __init__(self, name: str, function: Callable[[], object], context: Context | None = None) -> None:
+        super().__init__(MutationKind.EVAL, ())
+        self.name = name
+        """Where it comes from, in words."""
+        self.function = function
+        self.context = context
+        """If it has ended by then, the function is not run."""

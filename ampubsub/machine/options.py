@@ -36,10 +36,13 @@ class Options:
 
     queue_limit: int = 1000
     """Mutations that may wait; more are canceled."""
-    handler_timeout_s: float = 0.1
-    """A handler that took longer counts as having refused."""
+    slow_handler_s: float = 0.1
+    """When the handlers of one transition took longer, they are warned about (`SlowHandlerWarning`, and a line of level changes)."""
+    handler_timeout_s: float | None = None
+    """A handler that took longer counts as having refused (Go: 0.1). None by default: a handler that runs on the caller's
+    stack cannot be stopped, so by then its work is done, and undoing it protects nobody."""
     handler_deadline_s: float = 10.0
-    """A handler that took longer than this empties the queue and makes the machine back off."""
+    """With a timeout: a handler that took longer than this empties the queue and makes the machine back off."""
     handler_backoff_s: float = 3.0
     """How long mutations are refused after a missed deadline."""
     log_level: LogLevel = LogLevel.NOTHING
@@ -55,7 +58,8 @@ class Options:
     """Keep the steps of checks (`can_add`, `can_remove`) as well."""
     log_stack_traces: bool = False
     """Keep the stack trace of errors (Go: on)."""
-    remember_plans: int = 5_000
-    """How many resolved mutations a machine remembers, about 1 KB each; 0 resolves each time. Same results either way."""
+    remember_plans: int = 2_000
+    """How much a machine remembers: resolved mutations, about 1 KB each, and marks of places it came by. 0 resolves
+    each time. Same results either way."""
     panic_to_exception: bool = True
     """An exception in a handler becomes the state Exception; otherwise it reaches the caller."""

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ampubsub.machine.errors import UnknownStateError
+from ampubsub.machine.schema import EXCEPTION
 from ampubsub.machine.transition import Event
-from ampubsub.machine.view import EXCEPTION
 
 if TYPE_CHECKING:
     from ampubsub.machine.machine import Machine
@@ -32,13 +32,14 @@ class Pipe:
         self._handlers = handlers
         self._open = True
         source.bind_handlers(handlers)
-        source.on_dispose(self._gone)
-        target.on_dispose(self._gone)
+        self._undo = (source.on_dispose(self._gone), target.on_dispose(self._gone))
 
     def close(self) -> None:
         """Carry nothing any more. Idempotent."""
         if self._open:
             self._open = False
+            for undo in self._undo:
+                undo()
             self.source.detach_handlers(self._handlers)
 
     def _gone(self, machine: Machine) -> None:

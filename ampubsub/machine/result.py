@@ -16,7 +16,10 @@ class MutationKind(Enum):
 
 
 class Result(int):
-    """The answer of a mutation: executed (0), canceled (1), or the queue tick at which it will run (>= 2)."""
+    """The answer of a mutation: executed (0), canceled (1), or the queue tick at which it will run (>= 2).
+
+    It is true unless canceled, though 0 is the number of executed: `if machine.add("On"):` asks what it seems to ask.
+    """
 
     EXECUTED: ClassVar[Result]
     CANCELED: ClassVar[Result]
@@ -25,6 +28,9 @@ class Result(int):
     def is_queued(self) -> bool:
         """The mutation waits in the queue; the number is the queue tick after it ran."""
         return self >= 2
+
+    def __bool__(self) -> bool:
+        return self != 1
 
     def __str__(self) -> str:
         return ("executed", "canceled")[self] if self < 2 else "queued"

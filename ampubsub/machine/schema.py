@@ -4,8 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from ampubsub.machine.state_lists import joined
+
+EXCEPTION = "Exception"
+"""The state that every machine has: an error happened."""
+
+
+def state_name(state: object) -> str:
+    """The name of a state given as text or as a member of an Enum. Raises `TypeError` for anything else.
+
+    An Enum member stands for its value if that is text, else for its own name.
+    """
+    if type(state) is str:
+        return state
+    if isinstance(state, Enum):
+        return str.__str__(state.value) if isinstance(state.value, str) else state.name
+    if isinstance(state, str):
+        return str.__str__(state)
+    if isinstance(state, (list, tuple, set, frozenset)):
+        raise TypeError(
+            f"states are given one by one, not as a {type(state).__name__}: write *{list(state)!r}"
+        )
+    raise TypeError(f"a state is given by its name, not as {type(state).__name__} {state!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +50,15 @@ class State:
     """Free words for people and tools."""
 
     def __post_init__(self) -> None:
-        if (
-            tuple
-            is type(self.require)
-            is type(self.add)
-            is type(self.remove)
-            is type(self.after)
-            is type(self.tags)
-        ):
-            return
         for field in ("require", "add", "remove", "after", "tags"):
             value = getattr(self, field)
+            if isinstance(value, tuple) and (not value or all(type(entry) is str for entry in value)):
+                continue
             if isinstance(value, str):
                 raise TypeError(
                     f"State.{field} is a list of names, not the string {value!r}: write [{value!r}]"
                 )
-            if not isinstance(value, tuple):
-                object.__setattr__(self, field, tuple(value))
+            object.__setattr__(self, field, tuple(value if field == "tags" else map(state_name, value)))
 
     def extended(self, other: State) -> State:
         """This state with another's flags and relations added; tags stay."""

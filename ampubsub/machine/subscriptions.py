@@ -1,418 +1,614 @@
 """Subscriptions: who waits for what on one machine.
 
-One mechanism carries all kinds: a subscription hangs on the names of the states whose change can fire it, so
-that a transition which touches none of them costs nothing.
+A wait hangs where the change that can fire it is seen, so that a transition which touches nobody's states costs a look at
+a few masks (`relations.py` says what a mask is).
 
-* `when`, `when_not`: equal ones share a group, which hangs on each of its states. Whether a group fires depends
-  on the plan alone that a transition goes by, so plans at which nothing fires are remembered as *quiet* until
-  the groups change. After a transition broken by an exception groups go on with what they knew, as in Go: a
-  state that got active in it counts once it is entered again.
+* `when`, `when_not`: equal ones share a group. A `when` hangs on one of its states that is inactive: as long as that
+  one stays so, nothing else matters. Once it is entered, the group fires, or moves on to another inactive one.
+  `when_not` does the same with an active one.
 * `when_time`: in one heap per state, by tick. Once a state has reached its tick it counts as reached for good.
-* `when_args`: on its state's name, looked at while that state's final handlers run.
-* `when_query`: in a list, asked after each accepted transition.
-* `when_queue`: in a heap by queue tick. `when_queue_ends`: in a list.
+* `when_args`: by state and one pair of key and value, looked up while that state's final handlers run.
+* `when_query`: asked after each transition. `when_queue`: in a heap by queue tick. `when_queue_ends`: at its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from heapq import heappop, heappush
-from itertools import count
-from typing import TYPE_CHECKING
+from heapq import heapify, heappop, heappush
+from typing import Any, Protocol
+from weakref import ref
 
-from ampubsub.machine.context import Context, StateContext, Waiter, call_all
+from ampubsub.machine.context import Context, StateContext, Undo, Waiter, call_all
 from ampubsub.machine.mutation import Args
+from ampubsub.machine.relations import bits
 
-if TYPE_CHECKING:
-    from ampubsub.machine.plans import Plan, Whole
-    from ampubsub.machine.view import MachineView
+Fired = list[Waiter]
 
-_KEEP_QUIET = 1000
-"""How many quiet plans are remembered."""
-_FAR = 1 << 40
-_MOST_TICKS = 8
-"""No transition ticks a state more often, not even one broken by an exception."""
 
-Query = Callable[["MachineView"], bool]
+class Watched(Protocol):
+    """What subscriptions need of their machine."""
+
+    id: str
+
+    def tick(self, state: str) -> int:
+        """Tick of a state."""
+
+    def log_line(self, level: int, text: str) -> None:
+        """Write to its log."""
+
+
+class Wait:
+    """One wait: a waiter, held weakly until it has callbacks, and how to forget it."""
+
+    __slots__ = ("_held", "_ref", "_undo", "drop", "serial")
+
+    def __init__(self, waiter: Waiter, serial: int, context: Context | None) -> None:
+        self._ref: ref[Waiter] | None = ref(waiter)
+        self._held: Waiter | None = None
+        self.serial = serial
+        self.drop: Callable[[Wait], object] | None = None
+        """Takes it out of where it hangs."""
+        self._undo: Undo | None = None
+        waiter.hang(self)
+        if context is not None:
+            self._undo = context.on_done(self._context_ended)
+
+    @property
+    def waiter(self) -> Waiter | None:
+        """Who waits; None when nobody does any more."""
+        return self._ref() if self._ref is not None else None
+
+    @property
+    def is_over(self) -> bool:
+        """Nobody waits any more."""
+        return self._ref is None
+
+    def hold(self, waiter: Waiter | None) -> None:
+        """Keep the waiter alive, or no longer."""
+        self._held = waiter
+
+    def forget(self) -> None:
+        """Nobody waits any more."""
+        self._ref = self._held = None
+        undo, self._undo = self._undo, None
+        if undo is not None:
+            undo()
+        drop, self.drop = self.drop, None
+        if drop is not None:
+            drop(self)
+
+    def _context_ended(self) -> None:
+        waiter = self.waiter
+        if waiter is not None:
+            waiter.cancel()
 
 
 class StatesGroup:
     """All equal `when`, or `when_not`: the same states, to be active or not."""
 
-    __slots__ = ("active", "known", "states", "waits")
+    __slots__ = ("active", "hangs_on", "mask", "serial", "states", "waits")
 
-    def __init__(self, states: tuple[str, ...], active: bool) -> None:
+    def __init__(self, states: tuple[str, ...], active: bool, serial: int) -> None:
         self.states = states
         self.active = active
-        self.waits: list[tuple[Waiter, Context | None]] = []
-        self.known: dict[str, bool] = {}
-        """What it takes for active or not where a broken transition made it something else."""
+        self.serial = serial
+        self.mask = 0
+        self.hangs_on = -1
+        self.waits: dict[Wait, None] = {}
 
 
-class TimeWait:
+class TimeWait(Wait):
     """A `when_time`: counts the states that have not reached their tick yet."""
 
-    __slots__ = ("context", "missing", "states", "times", "waiter")
+    __slots__ = ("missing", "states", "times")
 
-    def __init__(
-        self,
-        waiter: Waiter,
-        states: tuple[str, ...],
-        times: tuple[int, ...],
-        missing: int,
-        context: Context | None,
-    ) -> None:
-        self.waiter = waiter
-        self.states = states
-        self.times = times
-        self.missing = missing
-        self.context = context
+    missing: int
+    states: tuple[str, ...]
+    times: tuple[int, ...]
 
 
-class ArgsWait:
+class ArgsWait(Wait):
     """A `when_args`: a state entered by a mutation with these arguments, or more."""
 
-    __slots__ = ("args", "context", "waiter")
+    __slots__ = ("args",)
 
-    def __init__(self, waiter: Waiter, args: Args, context: Context | None) -> None:
-        self.waiter = waiter
-        self.args = dict(args)
-        self.context = context
+    args: Mapping[str, Any]
+
+    def matches(self, args: Args) -> bool:
+        """Whether these arguments contain those waited for."""
+        return all(key in args and args[key] == value for key, value in self.args.items())
 
 
-class QueryWait:
+class QueryWait(Wait):
     """A `when_query`: any question about the machine."""
 
-    __slots__ = ("context", "query", "waiter")
+    __slots__ = ("query",)
 
-    def __init__(self, waiter: Waiter, query: Query, context: Context | None) -> None:
-        self.waiter = waiter
-        self.query = query
-        self.context = context
+    query: Callable[[Any], bool]
 
 
-def _contains(args: Args, part: Args) -> bool:
-    return all(key in args and args[key] == value for key, value in part.items())
+class Heap:
+    """Waits by a number, lowest first. Those that are over are swept out once they are the greater part."""
+
+    __slots__ = ("_over", "items")
+
+    def __init__(self) -> None:
+        self.items: list[tuple[int, int, Wait]] = []
+        self._over = 0
+
+    def push(self, number: int, wait: Wait) -> None:
+        """Add a wait for a number."""
+        heappush(self.items, (number, wait.serial, wait))
+
+    def reached(self, number: int) -> list[tuple[int, Wait]]:
+        """Take out what waits for this number or a lower one and is not over."""
+        found = []
+        items = self.items
+        while items and items[0][0] <= number:
+            wanted, _, wait = heappop(items)
+            if wait.is_over:
+                self._over = max(self._over - 1, 0)
+            else:
+                found.append((wanted, wait))
+        return found
+
+    def one_is_over(self) -> None:
+        """One of them is over now."""
+        self._over += 1
+        count = len(self.items)
+        if self._over >= count or (self._over > 16 and 2 * self._over > count):
+            self.items = [item for item in self.items if not item[2].is_over]
+            heapify(self.items)
+            self._over = 0
 
 
 class Subscriptions:
     """All waits of one machine (or replica), and its state contexts."""
 
-    def __init__(self, machine: MachineView) -> None:
+    __slots__ = (
+        "_disposal",
+        "_groups",
+        "_index",
+        "_names",
+        "_queries",
+        "_queue",
+        "_serial",
+        "args",
+        "contexts",
+        "enter",
+        "entering",
+        "lasting",
+        "leave",
+        "leaving",
+        "machine",
+        "queue_ends",
+        "ticking",
+        "times",
+    )  # fmt: skip
+
+    def __init__(self, machine: Watched, names: Sequence[str]) -> None:
         self.machine = machine
-        self.contexts: dict[str, StateContext] = {}
-        self.groups: dict[tuple[tuple[str, ...], bool], StatesGroup] = {}
-        self.to_enter: dict[str, list[StatesGroup]] = {}
-        self.to_exit: dict[str, list[StatesGroup]] = {}
-        self.quiet: dict[object, int] = {}
-        """Plans at which nobody here wakes up, before that transition number."""
-        self.times: dict[str, list[tuple[int, int, TimeWait]]] = {}
-        self.args: dict[str, list[ArgsWait]] = {}
-        self.bare = 0
-        """How many waits for arguments are content with none."""
-        self.queries: list[QueryWait] = []
-        self.queue: list[tuple[int, int, Waiter]] = []
-        self.queue_ends: list[Waiter] = []
-        self._serial = count()
+        self._serial = 0
+        self._take_names(names)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._groups: dict[tuple[tuple[str, ...], bool], StatesGroup] = {}
+        self.enter: dict[int, dict[StatesGroup, None]] = {}
+        self.leave: dict[int, dict[StatesGroup, None]] = {}
+        self.entering = self.leaving = 0
+        """Masks of the states that groups hang on."""
+        self.contexts: dict[int, StateContext] = {}
+        self.lasting = 0
+        """Mask of the states that have contexts."""
+        self.times: dict[int, Heap] = {}
+        self.ticking = 0
+        """Mask of the states whose ticks are waited for."""
+        self.args: dict[int, dict[Any, dict[ArgsWait, None]]] = {}
+        """Per state and pair of key and value; None stands for what has no such pair."""
+        self._queries: dict[QueryWait, None] = {}
+        self._queue = Heap()
+        self.queue_ends: dict[Wait, None] = {}
+        self._disposal: dict[Wait, None] = {}
+
+    def _take_names(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._index = {name: i for i, name in enumerate(names)}
+
+    def _next(self) -> int:
+        self._serial += 1
+        return self._serial
+
+    @property
+    def looks_always(self) -> bool:
+        """Whether somebody has to be asked after each transition, whatever it touches."""
+        return bool(self._queries or self._queue.items)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody waits for anything, and no context lasts."""
+        return not (
+            self._groups or self.contexts or self.args or self._queries or self.queue_ends or self._disposal
+            or any(not item[2].is_over for heap in (*self.times.values(), self._queue) for item in heap.items)
+        )  # fmt: skip
 
     # -- binding ---------------------------------------------------------------------------------
 
-    def when(self, waiter: Waiter, states: tuple[str, ...], active: bool, context: Context | None) -> None:
-        """Fire once all states are active (or none is) at the same time."""
+    def when(
+        self, waiter: Waiter, states: tuple[str, ...], active: bool, context: Context | None, now: int
+    ) -> None:
+        """Fire once all states are active (or none is) at the same time. `now` is the mask of active states."""
         key = (states, active)
-        group = self.groups.get(key)
-        if group is None or group.known:
-            group = self.groups[key] = StatesGroup(states, active)
-            table = self.to_enter if active else self.to_exit
-            for state in dict.fromkeys(states):
-                table.setdefault(state, []).append(group)
-        group.waits.append((waiter, context))
-        self.quiet.clear()
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = StatesGroup(states, active, self._next())
+            for state in states:
+                group.mask |= 1 << self._index[state]
+            self._hang(group, group.mask & ~now if active else group.mask & now)
+        wait = Wait(waiter, self._next(), context)
+        if not wait.is_over:
+            group.waits[wait] = None
+            wait.drop = partial(self._drop_from, group)
+        elif not group.waits:
+            self._unhang(group)
         self.machine.log_line(3, f"[{'when' if active else 'whenNot'}:new] {' '.join(states)}")
+
+    def _hang(self, group: StatesGroup, lacking: int) -> None:
+        low = lacking & -lacking
+        group.hangs_on = state = low.bit_length() - 1
+        if group.active:
+            self.entering |= low
+            self.enter.setdefault(state, {})[group] = None
+        else:
+            self.leaving |= low
+            self.leave.setdefault(state, {})[group] = None
+
+    def _unhang(self, group: StatesGroup) -> None:
+        table = self.enter if group.active else self.leave
+        hanging = table.get(group.hangs_on)
+        if hanging is not None:
+            hanging.pop(group, None)
+            if not hanging:
+                del table[group.hangs_on]
+                if group.active:
+                    self.entering &= ~(1 << group.hangs_on)
+                else:
+                    self.leaving &= ~(1 << group.hangs_on)
+        if self._groups.get((group.states, group.active)) is group:
+            del self._groups[group.states, group.active]
+
+    def _drop_from(self, group: StatesGroup, wait: Wait) -> None:
+        group.waits.pop(wait, None)
+        if not group.waits:
+            self._unhang(group)
 
     def when_time(
         self, waiter: Waiter, states: tuple[str, ...], times: tuple[int, ...], context: Context | None
     ) -> None:
-        """Fire once every state has reached its tick, each at its own moment."""
-        tick = self.machine.tick
+        """Fire once every state has reached its tick, each at its own moment. Unknown states never do."""
+        tick, index = self.machine.tick, self._index
+        wait = TimeWait(waiter, self._next(), context)
+        wait.states, wait.times = states, times
         missing = [(state, time) for state, time in zip(states, times, strict=True) if tick(state) < time]
-        wait = TimeWait(waiter, states, times, len(missing), context)
-        self.quiet.clear()
-        for state, time in missing:
-            heappush(self.times.setdefault(state, []), (time, next(self._serial), wait))
+        wait.missing = len(missing)
+        places = [index[state] for state, _ in missing if state in index]
+        if not wait.is_over:
+            for state, time in missing:
+                if state in index:
+                    place = index[state]
+                    self.ticking |= 1 << place
+                    heap = self.times.get(place)
+                    if heap is None:
+                        heap = self.times[place] = Heap()
+                    heap.push(time, wait)
+            wait.drop = partial(self._drop_time, places)
         self.machine.log_line(3, f"[whenTime:new] {','.join(states)} {' '.join(map(str, times))}")
 
-    def when_args(
-        self, state: str, args: Args, context: Context | None, make: Callable[[], Waiter]
-    ) -> Waiter:
-        """Fire when the state is entered with these arguments. A narrower wait that exists already is shared."""
-        self.machine.log_line(3, f"[whenArgs:new] {state} ({','.join(args)})")
-        for wait in self.args.get(state, ()):
-            if _contains(wait.args, args):
-                return wait.waiter
-        waiter = make()
-        self.args.setdefault(state, []).append(ArgsWait(waiter, args, context))
-        self.bare += not args
-        self.machine._args_awaited()
-        return waiter
+    def _drop_time(self, places: Sequence[int], _: Wait) -> None:
+        for place in places:
+            heap = self.times.get(place)
+            if heap is not None:
+                heap.one_is_over()
+                if not heap.items:
+                    del self.times[place]
+                    self.ticking &= ~(1 << place)
 
-    def when_query(self, waiter: Waiter, query: Query, context: Context | None) -> None:
+    def when_args(self, waiter: Waiter, state: str, args: Args, context: Context | None) -> None:
+        """Fire when the state is entered with these arguments."""
+        self.machine.log_line(3, f"[whenArgs:new] {state} ({','.join(args)})")
+        wait = ArgsWait(waiter, self._next(), context)
+        if wait.is_over:
+            return
+        wait.args = dict(args)
+        pair = _pair_of(args)
+        place = self._index[state]
+        self.args.setdefault(place, {}).setdefault(pair, {})[wait] = None
+        wait.drop = partial(self._drop_args, place, pair)
+
+    def _drop_args(self, place: int, pair: object, wait: Wait) -> None:
+        table = self.args.get(place)
+        if table is None or pair not in table:
+            return
+        table[pair].pop(wait, None)  # type: ignore[call-overload]
+        if not table[pair]:
+            del table[pair]
+            if not table:
+                del self.args[place]
+
+    def when_query(self, waiter: Waiter, query: Callable[[Any], bool], context: Context | None) -> None:
         """Fire after the first accepted transition at which the query is true."""
-        self.machine.log_line(3, f"[whenQuery:new] {len(self.queries)}")
-        self.queries.append(QueryWait(waiter, query, context))
-        self.quiet.clear()
+        self.machine.log_line(3, f"[whenQuery:new] {len(self._queries)}")
+        wait = QueryWait(waiter, self._next(), context)
+        if not wait.is_over:
+            wait.query = query
+            self._queries[wait] = None
+            wait.drop = partial(_take_out, self._queries)
 
     def when_queue(self, waiter: Waiter, tick: int) -> None:
         """Fire after the first accepted transition at or past that queue tick."""
         self.machine.log_line(3, f"[whenQueue:new] {tick}")
-        heappush(self.queue, (tick, next(self._serial), waiter))
-        self.quiet.clear()
+        wait = Wait(waiter, self._next(), None)
+        self._queue.push(tick, wait)
+        wait.drop = lambda _: self._queue.one_is_over()
 
-    def state_context(self, state: str) -> StateContext:
+    def when_queue_ends(self, waiter: Waiter) -> None:
+        """Fire once the queue is empty."""
+        wait = Wait(waiter, self._next(), None)
+        self.queue_ends[wait] = None
+        wait.drop = partial(_take_out, self.queue_ends)
+
+    def when_disposed(self, waiter: Waiter) -> None:
+        """Fire once the machine is gone."""
+        wait = Wait(waiter, self._next(), None)
+        self._disposal[wait] = None
+        wait.drop = partial(_take_out, self._disposal)
+
+    def state_context(self, state: str, is_active: bool) -> StateContext:
         """The context of a state's present activation; already ended when it is not active."""
-        machine = self.machine
-        found = self.contexts.get(state)
+        place = self._index[state]
+        found = self.contexts.get(place)
         if found is not None:
             return found
-        context = StateContext(machine.id, state, machine.tick(state))
-        if not machine.is_(state):
+        context = StateContext(self.machine.id, state, self.machine.tick(state))
+        if not is_active:
             context.cancel()
             return context
-        self.contexts[state] = context
-        self.quiet.clear()
-        machine.log_line(3, f"[ctx:new] {state}")
+        self.contexts[place] = context
+        self.lasting |= 1 << place
+        self.machine.log_line(3, f"[ctx:new] {state}")
         return context
 
-    def find_quiet(self, whole: Whole, number: int) -> None:
-        """Remember several plans as one if each of them is quiet."""
-        until = min(self.quiet.get(plan, 0) for plan in whole.plans)
-        if until > number:
-            self.quiet[whole] = until
+    def renamed(self, names: Sequence[str], active: Callable[[str], bool]) -> None:
+        """The index order changed: everything hangs anew."""
+        old = self._names
+        self._take_names(names)
+        index = self._index
 
-    def _quiet_until(
-        self, entered: Sequence[str], exited: Sequence[str], moved: Iterable[str], number: int
-    ) -> int:
-        """Before which transition these states' moving again wakes nobody; 0 when the next one may."""
-        if self.queries or self.queue or len(self.quiet) >= _KEEP_QUIET:
-            return 0
-        for group in self._touched(entered, exited):
-            if group.known or any(context is not None for _, context in group.waits):
-                return 0
-        nearest = _FAR
-        for state in moved:
-            if state in self.contexts:
-                return 0
-            heap = self.times.get(state)
-            if heap:
-                nearest = min(nearest, heap[0][0] - self.machine.tick(state))
-        return number + nearest // _MOST_TICKS
+        def moved(table: Mapping[int, Any]) -> dict[int, Any]:
+            return {index[old[place]]: found for place, found in table.items()}
 
-    def awaits_args(self, entered: Iterable[str], args: Args) -> bool:
-        """Whether entering these states with these arguments may fire something."""
-        if not args and not self.bare:
-            return False
-        return any(
-            _contains(args, wait.args) or (wait.context is not None and wait.context.done)
-            for state in entered
-            for wait in self.args.get(state, ())
-        )
+        self.contexts, self.times, self.args = moved(self.contexts), moved(self.times), moved(self.args)
+        self.lasting = sum(1 << place for place in self.contexts)
+        self.ticking = sum(1 << place for place in self.times)
+        waits = [item[2] for heap in self.times.values() for item in heap.items]
+        for wait in waits:
+            if isinstance(wait, TimeWait) and not wait.is_over:
+                places = [index[state] for state in wait.states if state in index]
+                wait.drop = partial(self._drop_time, places)
+        for place, table in self.args.items():
+            for pair, found in table.items():
+                for wait in found:
+                    wait.drop = partial(self._drop_args, place, pair)
+        groups = list(self._groups.values())
+        self.enter, self.leave = {}, {}
+        self.entering = self.leaving = 0
+        for group in groups:
+            places = [index[state] for state in group.states]
+            group.mask = sum(1 << place for place in set(places))
+            self._hang(
+                group, sum({1 << index[state] for state in group.states if active(state) is not group.active})
+            )
 
     # -- what happened ---------------------------------------------------------------------------
 
+    def cares(self, entered: int, left: int, clock: Sequence[int], ticks: int = 0) -> bool:
+        """Whether a transition that these states entered or left is anybody's business.
+
+        `clock` is that afterwards, or from before if none of it ticks more than `ticks` times.
+        """
+        if (
+            entered & self.entering
+            or left & (self.leaving | self.lasting)
+            or self._queries
+            or self._queue.items
+        ):
+            return True
+        ticked = (entered | left) & self.ticking
+        return bool(ticked) and any(
+            self.times[state].items[0][0] <= clock[state] + ticks for state in bits(ticked)
+        )
+
     def after_transition(
         self,
-        entered: Sequence[str],
-        exited: Sequence[str],
-        ticked: Iterable[str],
-        plan: Plan | None = None,
-        number: int = 0,
+        entered: Sequence[int],
+        left: Sequence[int],
+        now: int,
+        clock: Sequence[int],
+        queue_tick: int,
         *,
-        merged: bool = False,
-    ) -> None:
-        """An accepted transition is over: end contexts, then fire what has come true.
+        ticked: int = -1,
+        accepted: bool = True,
+    ) -> list[Callable[[], object]]:
+        """A transition is over: what has to be called now, contexts first.
 
-        If nothing has, the plan it went by is remembered as quiet, from this transition number on. `merged`: it may
-        have been several, so that what left and what came may never have been active together.
+        `entered` and `left` are the states that came and went, in order; `now` is the mask of active ones, `ticked`
+        of those whose ticks may have changed. Queue ticks and queries are looked at only when it was accepted.
         """
-        fired: list[Waiter] = []
-        failure: Exception | None = None
-        failed: Sequence[Callable[[], object]] = ()
-        if self.contexts:
-            try:
-                call_all([partial(self._end_context, state) for state in exited])
-            except Exception as error:  # somebody's callback; others must be told all the same
-                failure = error
-        if self.to_enter or self.to_exit:
-            self._moved(self._touched(entered, exited), entered, exited, fired, merged)
-        if self.times:
-            self._ticked(ticked, fired)
-        if self.queue:
-            tick = self.machine.queue_tick
-            while self.queue and self.queue[0][0] <= tick:
-                reached, _, waiter = heappop(self.queue)
+        calls: list[Callable[[], object]] = []
+        for state in left:
+            if self.lasting >> state & 1:
+                self.lasting &= ~(1 << state)
+                context = self.contexts.pop(state)
+                self.machine.log_line(3, f"[ctx:match] {context.state}")
+                calls.append(context.cancel)
+        fired: Fired = []
+        self._moved(entered, left, now, fired)
+        if ticked & self.ticking:
+            for state in bits(self.ticking & ticked if ticked >= 0 else self.ticking):
+                self._ticked(state, clock[state], fired)
+        if accepted and self._queue.items:
+            for reached, wait in self._queue.reached(queue_tick):
                 self.machine.log_line(3, f"[whenQueue:match] {reached}")
-                fired.append(waiter)
-        if self.queries:
-            failed = self._asked(fired)
-        if fired or failed:
-            self.quiet.clear()
-        elif plan is not None:
-            until = self._quiet_until(entered, exited, plan.moved, number)
-            if until > number:
-                self.quiet[plan] = until
-        if fired or failed or failure is not None:
-            call_all([*(waiter.finish for waiter in fired), *failed], failure)
+                _fire(wait, fired)
+        calls += [waiter.finish for waiter in fired]
+        if accepted and self._queries:
+            calls += self._asked()
+        return calls
 
-    def entered_with(self, state: str, args: Args) -> None:
-        """The final handlers of a state have run: fire the waits for its arguments."""
-        waits = self.args.get(state)
-        if not waits:
-            return
-        for wait in list(waits):
-            expired = wait.context is not None and wait.context.done
-            if not expired and not _contains(args, wait.args):
+    def _moved(self, entered: Sequence[int], left: Sequence[int], now: int, fired: Fired) -> None:
+        """Fire groups that have come true; the others hang on another state that still lacks."""
+        complete: list[StatesGroup] = []
+        for table, states in ((self.enter, entered), (self.leave, left)):
+            if not table:
                 continue
-            waits.remove(wait)
-            self.bare -= not wait.args
-            self.machine.log_line(3, f"[whenArgs:match] {state} ({','.join(wait.args)})")
-            if not expired:
-                wait.waiter.finish()
-        if not waits:
-            self.args.pop(state, None)
-
-    def queue_ended(self) -> None:
-        """The queue is empty."""
-        if self.queue_ends:
-            waiting, self.queue_ends = self.queue_ends, []
-            call_all([waiter.finish for waiter in waiting])
-
-    def close(self, end: Callable[[Waiter], None]) -> None:
-        """The machine goes: hand every waiter to `end`, and end all contexts."""
-        contexts = list(self.contexts.values())
-        self.contexts.clear()
-        tables = (self.to_enter, self.to_exit)
-        groups = {group: None for table in tables for hanging in table.values() for group in hanging}
-        waiters = [waiter for group in groups for waiter, _ in group.waits]
-        self.groups.clear()
-        self.quiet.clear()
-        self.bare = 0
-        waiters += [entry[2].waiter for heap in self.times.values() for entry in heap]
-        waiters += [wait.waiter for waits in self.args.values() for wait in waits]
-        waiters += [wait.waiter for wait in self.queries]
-        waiters += [entry[2] for entry in self.queue]
-        waiters += self.queue_ends
-        for table in (self.to_enter, self.to_exit, self.times, self.args):
-            table.clear()
-        self.queries, self.queue, self.queue_ends = [], [], []
-        call_all([*(context.cancel for context in contexts), *(partial(end, waiter) for waiter in waiters)])
-
-    # -- inside ----------------------------------------------------------------------------------
-
-    def _end_context(self, state: str) -> None:
-        context = self.contexts.pop(state, None)
-        if context is not None:
-            self.machine.log_line(3, f"[ctx:match] {state}")
-            context.cancel()
-
-    def broken(self, before: Sequence[str]) -> None:
-        """A transition was broken by an exception: nobody is told, and groups keep what they knew."""
-        is_active = self.machine.is_
-        for table in (self.to_enter, self.to_exit):
-            for state, groups in table.items():
-                was = state in before
-                if is_active(state) is not was:
-                    for group in groups:
-                        group.known.setdefault(state, was)
-        self.quiet.clear()
-
-    def _touched(self, entered: Sequence[str], exited: Sequence[str]) -> dict[StatesGroup, None]:
-        """Groups that this transition tells something."""
-        return {
-            group: None
-            for table in (self.to_enter, self.to_exit)
-            for states in (entered, exited)
-            for state in states
-            for group in table.get(state, ())
-        }
-
-    def _moved(
-        self,
-        touched: Iterable[StatesGroup],
-        entered: Sequence[str],
-        exited: Sequence[str],
-        fired: list[Waiter],
-        merged: bool,
-    ) -> None:
-        """Fire groups that have come true. For `when`, states that leave in the same transition still count."""
-        is_active = self.machine.is_
-        for group in touched:
-            wanted, known = group.active, group.known
-            if known:
-                for state in (*entered, *exited):
-                    known.pop(state, None)
-            moved = entered if wanted else exited
-            true_now = any(state in moved for state in group.states) and all(
-                known.get(state, is_active(state)) is wanted or (wanted and not merged and state in exited)
-                for state in group.states
+            for state in states:
+                groups = table.pop(state, None)
+                if groups is None:
+                    continue
+                if table is self.enter:
+                    self.entering &= ~(1 << state)
+                else:
+                    self.leaving &= ~(1 << state)
+                for group in groups:
+                    lacking = group.mask & ~now if group.active else group.mask & now
+                    if lacking:
+                        self._hang(group, lacking)
+                    else:
+                        complete.append(group)
+        if len(complete) > 1:
+            # In the order in which the states came that completed them.
+            place = {state: i for i, state in enumerate((*entered, *left))}
+            complete.sort(
+                key=lambda group: (
+                    max((place.get(state, -1) for state in bits(group.mask)), default=-1),
+                    group.serial,
+                )
             )
-            kept: list[tuple[Waiter, Context | None]] = []
-            for waiter, context in group.waits:
-                expired = context is not None and context.done
-                if not true_now and not expired:
-                    if waiter.error is None:
-                        kept.append((waiter, context))
-                    continue
-                kind = "when" if wanted else "whenNot"
-                self.machine.log_line(3, f"[{kind}:match] {' '.join(group.states)}")
-                if not expired:
-                    fired.append(waiter)
-            group.waits = kept
-            if not kept:
-                self._drop(group)
+        for group in complete:
+            self._groups.pop((group.states, group.active), None)
+            kind = "when" if group.active else "whenNot"
+            for wait in list(group.waits):
+                if not wait.is_over:
+                    self.machine.log_line(3, f"[{kind}:match] {' '.join(group.states)}")
+                    _fire(wait, fired)
+            group.waits.clear()
 
-    def _drop(self, group: StatesGroup) -> None:
-        table = self.to_enter if group.active else self.to_exit
-        for state in dict.fromkeys(group.states):
-            hanging = table[state]
-            hanging.remove(group)
-            if not hanging:
-                del table[state]
-        if self.groups.get((group.states, group.active)) is group:
-            del self.groups[group.states, group.active]
-
-    def _ticked(self, ticked: Iterable[str], fired: list[Waiter]) -> None:
-        for state in ticked:
-            heap = self.times.get(state)
-            if heap is None:
-                continue
-            tick = self.machine.tick(state)
-            while heap and heap[0][0] <= tick:
-                wait = heappop(heap)[2]
-                wait.missing -= 1
-                if wait.missing or wait.waiter.error is not None:
-                    continue
+    def _ticked(self, state: int, tick: int, fired: Fired) -> None:
+        heap = self.times[state]
+        for _, wait in heap.reached(tick):
+            assert isinstance(wait, TimeWait)
+            wait.missing -= 1
+            if not wait.missing:
                 times = " ".join(map(str, wait.times))
                 self.machine.log_line(3, f"[whenTime:match] {' '.join(wait.states)} [{times}]")
-                if wait.context is None or not wait.context.done:
-                    fired.append(wait.waiter)
-            if not heap:
-                del self.times[state]
+                _fire(wait, fired)
+        if not heap.items and state in self.times:
+            del self.times[state]
+            self.ticking &= ~(1 << state)
 
-    def _asked(self, fired: list[Waiter]) -> list[Callable[[], object]]:
-        """Ask all queries. One that fails ends its own wait with its error; returns what tells those."""
-        failed: list[Callable[[], object]] = []
-        for wait in list(self.queries):
-            expired = wait.context is not None and wait.context.done
+    def _asked(self) -> list[Callable[[], object]]:
+        """Ask all queries. One that fails ends its own wait with its error."""
+        calls: list[Callable[[], object]] = []
+        for number, wait in enumerate(list(self._queries)):
+            waiter = wait.waiter
+            if waiter is None:
+                continue
             try:
-                if not expired and not wait.query(self.machine):
+                if not wait.query(self.machine):
                     continue
             except Exception as error:
-                self.queries.remove(wait)
-                failed.append(partial(wait.waiter.fail, error))
+                calls.append(partial(waiter.fail, error))
                 continue
-            self.machine.log_line(3, f"[whenQuery:match] {self.queries.index(wait)}")
-            self.queries.remove(wait)
-            if not expired:
-                fired.append(wait.waiter)
-        return failed
+            self.machine.log_line(3, f"[whenQuery:match] {number}")
+            calls.append(waiter.finish)
+        return calls
+
+    def awaits(self, entered: Sequence[int], args: Args) -> bool:
+        """Whether entering these states with these arguments may fire something."""
+        try:
+            for state in entered:
+                table = self.args.get(state)
+                if table and (None in table or any(pair in table for pair in args.items())):
+                    return True
+        except TypeError:  # an argument that cannot be looked up
+            return True
+        return False
+
+    def entered_with(self, state: int, args: Args) -> list[Callable[[], object]]:
+        """The final handlers of a state have run: what has to be called for its arguments."""
+        table = self.args.get(state)
+        if not table:
+            return []
+        found: dict[ArgsWait, None] = {}
+        try:
+            for pair in (None, *args.items()):
+                found.update(table.get(pair, {}))
+        except TypeError:  # an argument that cannot be looked up: ask all
+            for waits in table.values():
+                found.update(waits)
+        fired: Fired = []
+        for wait in sorted(found, key=lambda wait: wait.serial):
+            if not wait.is_over and wait.matches(args):
+                self.machine.log_line(3, f"[whenArgs:match] {self._names[state]} ({','.join(wait.args)})")
+                _fire(wait, fired)
+        return [waiter.finish for waiter in fired]
+
+    def queue_ended(self) -> list[Callable[[], object]]:
+        """The queue is empty: what has to be called."""
+        fired: Fired = []
+        for wait in list(self.queue_ends):
+            _fire(wait, fired)
+        return [waiter.finish for waiter in fired]
+
+    def close(self, end: Callable[[Waiter], None]) -> None:
+        """The machine goes: hand every waiter to `end`, and end all contexts. Raises the first error of a callback."""
+        contexts = list(self.contexts.values())
+        waits: list[Wait] = [wait for group in self._groups.values() for wait in group.waits]
+        waits += [item[2] for heap in self.times.values() for item in heap.items]
+        waits += [wait for table in self.args.values() for found in table.values() for wait in found]
+        waits += [*self._queries, *[item[2] for item in self._queue.items], *self.queue_ends]
+        waiters = dict.fromkeys(wait.waiter for wait in waits)
+        disposal = [wait.waiter for wait in self._disposal]
+        self._reset()
+        call_all(
+            [
+                *(context.cancel for context in contexts),
+                *(partial(end, waiter) for waiter in waiters if waiter is not None),
+                *(waiter.finish for waiter in disposal if waiter is not None),
+            ]
+        )
+
+
+def _take_out(waits: dict[Any, None], wait: Wait) -> None:
+    waits.pop(wait, None)
+    if not waits:
+        waits.clear()  # gives back the room that many took
+
+
+def _fire(wait: Wait, fired: Fired) -> None:
+    """Take a wait out; its waiter is to be told."""
+    waiter = wait.waiter
+    if waiter is not None:
+        fired.append(waiter)
+
+
+def _pair_of(args: Args) -> tuple[str, Any] | None:
+    """The pair of key and value that a wait for arguments is looked up by; None when it has no usable one."""
+    for pair in args.items():
+        try:
+            hash(pair)
+        except TypeError:
+            continue
+        return pair
+    return None

@@ -2,94 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ampubsub.machine.clock import Time
-from ampubsub.machine.mutation import Args, Mutation, Source
+from ampubsub.machine.mutation import Args, Mutation, Source, is_health
 from ampubsub.machine.result import MutationKind
-from ampubsub.machine.schema import State
 from ampubsub.machine.steps import Step
 
 if TYPE_CHECKING:
-    from ampubsub.machine.handlers import Binding
     from ampubsub.machine.machine import Machine
-    from ampubsub.machine.plans import Call, Plan
-    from ampubsub.machine.queue import QueueView
 
 
-class Known(Protocol):
-    """What a guess needs to know of a machine."""
+class Role(NamedTuple):
+    """When a handler is called: a kind (`handlers.py`) and up to two states, by number."""
+
+    kind: int
+    start: int
+    end: int
+
+
+class Call:
+    """One handler of one binding, in one role."""
+
+    __slots__ = ("binding", "function", "is_bound", "may_refuse", "name", "number", "role", "shown")
+
+    def __init__(
+        self, role: Role, name: str, function: Callable[[Event], Any] | None, number: int, binding: str
+    ) -> None:
+        self.role = role
+        self.name = name
+        self.is_bound = function is not None
+        """Whether there is such a handler."""
+        self.function: Callable[[Event], Any] = function or _nothing
+        self.number = number
+        """Of the binding."""
+        self.binding = binding
+        """Its name."""
+        self.may_refuse = not name.endswith(("State", "End"))
+        self.shown: str = f"{number}:{name}" if number else name
+        """The name in `Transition.handlers`."""
+
+
+def _nothing(event: Event) -> None:
+    pass
+
+
+class Resolved(Protocol):
+    """What a transition shows of its resolution."""
 
     @property
-    def index(self) -> Mapping[str, int]:
-        """State name to index."""
+    def names(self) -> tuple[str, ...]:
+        """State names by number."""
 
     @property
-    def schema(self) -> Mapping[str, State]:
-        """States by name."""
+    def kind(self) -> MutationKind:
+        """What was asked for."""
+
+    @property
+    def called_names(self) -> tuple[str, ...]:
+        """The states that it named, when it is remembered."""
+
+    @property
+    def target(self) -> Sequence[int]:
+        """States active afterwards."""
+
+    @property
+    def enters(self) -> Sequence[int]:
+        """States that come."""
+
+    @property
+    def exits(self) -> Sequence[int]:
+        """States that leave."""
+
+    @property
+    def ticks(self) -> Sequence[tuple[int, int]]:
+        """(state, ticks more)."""
 
 
 class Transition:
     """What a tracer and a handler see of one mutation's way. Complete once `completed` is true."""
 
     __slots__ = (
+        "_clock_before",
+        "_mutation",
+        "_queue_tick",
         "accepted",
-        "active_before",
+        "args",
+        "before",
         "completed",
-        "enters",
         "error",
-        "exits",
         "handlers",
-        "latest_final",
-        "latest_is_enter",
-        "latest_state",
-        "log",
-        "log_before",
+        "latest",
+        "left_in",
+        "lines",
+        "lines_before",
         "machine",
-        "mutation",
         "number",
         "queue_len",
-        "resume",
-        "steps",
-        "target",
-        "time_after",
-        "time_before",
+        "recorded",
+        "resolved",
+        "settled",
+        "ticked",
     )
 
     def __init__(
-        self, machine: QueueView, mutation: Mutation, active_before: tuple[str, ...], time: Time
+        self,
+        machine: Machine,
+        mutation: Mutation | None,
+        args: Args,
+        queue_tick: int,
+        number: int,
+        before: tuple[int, ...],
+        clock: tuple[int, ...],
     ) -> None:
-        self.machine: Machine = machine  # type: ignore[assignment] # a whole Machine, seen from its engine
-        self.mutation = mutation
-        self.number = 0
-        self.active_before = active_before
-        """States active before, in the machine's order."""
-        self.time_before = time
-        self.time_after = time
-        self.accepted = True
-        self.completed = False
-        self.target: list[str] = []
-        """States active afterwards, in handler order."""
-        self.enters: list[str] = []
-        self.exits: list[str] = []
-        self.steps: list[Step] = []
-        """Empty unless the machine records steps."""
+        self.machine = machine
+        self._mutation = mutation
+        self.args = args
+        """The mutation's arguments."""
+        self._queue_tick = queue_tick
+        self.number = number
+        self.before = before
+        """States active before, by number."""
+        self._clock_before = clock
         self.handlers: list[str] = []
         """Names of the bound handlers that ran, in order; one that refused or failed ends with `!`."""
-        self.log: list[tuple[int, str]] = []
-        """(level, text) lines written while it ran."""
-        self.log_before: list[tuple[int, str]] = []
-        """Lines written between the transition before and this one's end."""
-        self.queue_len = 0
-        """Mutations waiting when it ended."""
+        self.accepted = True
+        self.completed = self.settled = self.ticked = False
+        """Whether it is over, whether it is decided if clocks tick, and whether they did."""
         self.error: BaseException | None = None
         """What a handler raised, if one did."""
-        self.latest_state = ""
-        self.latest_is_enter = False
-        self.latest_final = False
-        self.resume: tuple[str, int, tuple[Binding, ...]] | None = None
-        """Handler name, number of its binding and the bindings then, when a plan was left in the middle."""
+        self.latest: Call | None = None
+        """The handler called last."""
+        self.left_in: Sequence[int] | None = None
+        """Target states while handlers take some out of an Auto mutation."""
+        self.resolved: Resolved | None = None
+        """What relations made of it; None until they have."""
+        self.recorded: list[Step] | None = None
+        """Steps, where they are recorded."""
+        self.lines: list[tuple[int, str]] | None = None
+        self.lines_before: list[tuple[int, str]] | None = None
+        """Lines of the log, where there are any."""
+        self.queue_len = 0
+        """Mutations waiting when it ended."""
+
+    @property
+    def mutation(self) -> Mutation:
+        """The mutation being carried out."""
+        found = self._mutation
+        if found is None:  # it never waited in the queue: made when somebody looks
+            resolved = self.resolved
+            assert resolved is not None
+            found = self._mutation = Mutation(resolved.kind, resolved.called_names, self.args)
+            found.queue_tick, found.queue_tick_now = self._queue_tick, self._queue_tick - 1
+        return found
 
     @property
     def id(self) -> str:
@@ -107,9 +173,69 @@ class Transition:
         return self.mutation.called
 
     @property
-    def args(self) -> Args:
-        """The mutation's arguments."""
-        return self.mutation.args
+    def target(self) -> list[str]:
+        """States active afterwards, in handler order; none before relations are resolved."""
+        if self.left_in is not None:
+            return self._of(self.left_in)
+        return [] if self.resolved is None else self._of(self.resolved.target)
+
+    @property
+    def enters(self) -> list[str]:
+        """States that come, and called Multi states that stay, in handler order."""
+        return [] if self.resolved is None else self._of(self.resolved.enters)
+
+    @property
+    def exits(self) -> list[str]:
+        """States that leave, in handler order."""
+        return [] if self.resolved is None else self._of(self.resolved.exits)
+
+    @property
+    def active_before(self) -> tuple[str, ...]:
+        """States active before, in the machine's order."""
+        return tuple(self._of(self.before))
+
+    @property
+    def time_before(self) -> Time:
+        """All ticks before."""
+        return Time(self._clock_before)
+
+    @property
+    def time_after(self) -> Time:
+        """All ticks after; a guess by the called states alone until handlers have agreed."""
+        ticks = list(self._clock_before)
+        if self.ticked and self.resolved is not None:
+            for state, more in self.resolved.ticks:
+                ticks[state] += more
+        elif not self.settled:
+            self._guess(ticks)
+        return Time(ticks)
+
+    def _guess(self, ticks: list[int]) -> None:
+        mutation, schema = self.mutation, self.machine.schema
+        if mutation.check:
+            return
+        for name in mutation.called:
+            position = self.machine.index(name)
+            active = ticks[position] & 1
+            if mutation.kind is MutationKind.ADD:
+                ticks[position] += 1 if not active else 2 if schema[name].multi else 0
+            elif mutation.kind is MutationKind.REMOVE and active:
+                ticks[position] += 1
+
+    @property
+    def steps(self) -> list[Step]:
+        """What relations and handlers did; empty unless the machine records steps."""
+        return self.recorded or []
+
+    @property
+    def log(self) -> list[tuple[int, str]]:
+        """(level, text) lines written while it ran."""
+        return self.lines or []
+
+    @property
+    def log_before(self) -> list[tuple[int, str]]:
+        """Lines written between the transition before and this one's end; the last ones, if they are many."""
+        return self.lines_before or []
 
     @property
     def source(self) -> Source:
@@ -119,12 +245,11 @@ class Transition:
     @property
     def is_health(self) -> bool:
         """A lone Heartbeat or Healthcheck: brings no Auto states along."""
-        mutation = self.mutation
-        return (
-            len(mutation.called) == 1
-            and mutation.called[0] in ("Heartbeat", "Healthcheck")
-            and mutation.kind.value == "add"
-        )
+        return is_health(self.mutation)
+
+    def _of(self, numbers: Sequence[int]) -> list[str]:
+        names = self.machine.state_names if self.resolved is None else self.resolved.names
+        return [names[number] for number in numbers]
 
     def __str__(self) -> str:
         lines = [f"tx#{self.id}", self.mutation.string(self.machine.state_names)]
@@ -137,129 +262,16 @@ class Transition:
         return "\n".join(lines)
 
 
-class PlannedTransition(Transition):
-    """A transition that goes by a plan: what nobody looks at is never made."""
+class Panic:
+    """What the Exception state's handlers get to know about a handler that raised."""
 
-    __slots__ = ("_args", "clock_before", "latest", "plan", "queue_tick", "settled")
+    __slots__ = ("active_before", "called", "kind", "transition")
 
-    latest: Call | None
-    """The handler called last."""
-    settled: bool
-    """Whether clocks have changed, or will not."""
-
-    def __init__(
-        self,
-        machine: QueueView,
-        plan: Plan,
-        number: int,
-        clock: tuple[int, ...],
-        args: Args,
-        queue_tick: int,
-    ) -> None:
-        self.machine: Machine = machine  # type: ignore[assignment]
-        self.plan = plan
-        self.number = number
-        self.clock_before = clock
-        self._args = args
-        self.queue_tick = queue_tick
-
-    @property
-    def called(self) -> tuple[str, ...]:
-        """The states that the mutation named."""
-        return self.plan.called
-
-    @property
-    def args(self) -> Args:
-        """The mutation's arguments."""
-        return self._args
-
-    def __getattr__(self, name: str) -> Any:
-        # Called for slots that nobody has filled yet.
-        make = _MADE_ONCE.get(name)
-        if make is not None:
-            value = make(self)
-            setattr(self, name, value)
-            return value
-        make = _CHANGING.get(name)
-        if make is None:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        return make(self)
-
-    def _mutation(self) -> Mutation:
-        plan = self.plan
-        mutation = Mutation(plan.kind, plan.called, self._args, auto=plan.auto)
-        mutation.queue_tick = self.queue_tick
-        mutation.queue_tick_now = self.queue_tick - 1
-        mutation.queue_len = 1
-        return mutation
-
-    def _time_after(self) -> Time:
-        clock = list(self.clock_before)
-        if self.settled:
-            for position, more in self.plan.ticks:
-                clock[position] += more
-            return Time(clock)
-        return guess_time(self.plan.kind, self.plan.called, clock, self.plan.node.graph)
-
-    def stop(self, call: Call) -> None:
-        """Leave the plan: a handler refused or failed. From here on everything is kept as it comes."""
-        self.handlers = self._handlers()
-        self.time_after = self._time_after()
-        self.latest_state = call.state
-        self.latest_is_enter = call.enter
-        self.latest_final = call.final
-
-    def _handlers(self) -> list[str]:
-        names: list[str] = []
-        latest = self.latest
-        if latest is not None:
-            for call in self.plan.asks + self.plan.finals:
-                names.append(call.shown)
-                if call is latest:
-                    break
-        return names
-
-
-_MADE_ONCE: dict[str, Callable[[PlannedTransition], Any]] = {
-    "mutation": PlannedTransition._mutation,
-    "active_before": lambda t: t.plan.node.active,
-    "time_before": lambda t: Time(t.clock_before),
-    "accepted": lambda t: t.plan.accepted,
-    "target": lambda t: list(t.plan.target),
-    "enters": lambda t: list(t.plan.enters),
-    "exits": lambda t: list(t.plan.exits),
-    "steps": lambda t: [],
-    "log": lambda t: [],
-    "log_before": lambda t: [],
-    "error": lambda t: None,
-    "latest_state": lambda t: "",
-    "latest_is_enter": lambda t: False,
-    "latest_final": lambda t: False,
-    "resume": lambda t: None,
-}
-_CHANGING: dict[str, Callable[[PlannedTransition], Any]] = {
-    "time_after": PlannedTransition._time_after,
-    "handlers": PlannedTransition._handlers,
-    "latest": lambda t: None,
-    "settled": lambda t: False,
-    "completed": lambda t: False,
-    "queue_len": lambda t: 0,
-}
-
-
-def guess_time(kind: MutationKind, called: Sequence[str], clock: Sequence[int], known: Known) -> Time:
-    """The time after a mutation, judged by its called states alone: all that is known before handlers agree."""
-    ticks = list(clock)
-    for name in called:
-        position = known.index.get(name)
-        if position is None:
-            continue
-        active = ticks[position] & 1
-        if kind is MutationKind.ADD:
-            ticks[position] += 1 if not active else 2 if known.schema[name].multi else 0
-        elif kind is MutationKind.REMOVE and active:
-            ticks[position] += 1
-    return Time(ticks)
+    def __init__(self, transition: Transition) -> None:
+        self.called = transition.called
+        self.kind = transition.mutation.kind.value
+        self.active_before = transition.active_before
+        self.transition = transition
 
 
 class Event:
@@ -267,10 +279,10 @@ class Event:
 
     __slots__ = ("machine", "name", "transition")
 
-    def __init__(self, name: str, machine: QueueView, transition: Transition) -> None:
+    def __init__(self, name: str, machine: Machine, transition: Transition) -> None:
         self.name = name
         """Name of the handler being called, such as `OnState`."""
-        self.machine: Machine = machine  # type: ignore[assignment]
+        self.machine = machine
         self.transition = transition
 
     @property

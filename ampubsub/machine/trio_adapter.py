@@ -1,44 +1,17 @@
-"""Waiting and async handlers under trio. Imported at the first await only; the machine itself knows no loop."""
+"""Async handlers under trio: the tasks of a machine. Imported by whoever owns one; the machine itself knows no loop."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from threading import get_ident
 from typing import Any
 
 import trio
 
-from ampubsub.machine.context import Waiter
 from ampubsub.machine.errors import MachineError
 from ampubsub.machine.handlers import Handler
 from ampubsub.machine.machine import Machine
 from ampubsub.machine.transition import Event
-
-
-async def wait(waiter: Waiter) -> None:
-    """Wait until a waiter is done. Raises its error when it never will be; cancellation gives the wait up."""
-    if not waiter.done and waiter.error is None:
-        happened = trio.Event()
-        token = trio.lowlevel.current_trio_token()
-
-        thread = get_ident()
-
-        def wake(_: Waiter) -> None:
-            if get_ident() == thread:
-                happened.set()
-                return
-            try:
-                token.run_sync_soon(happened.set)
-            except trio.RunFinishedError:
-                pass  # nobody waits any more
-
-        waiter.on_done(wake)
-        await happened.wait()
-    else:
-        await trio.lowlevel.checkpoint()
-    if waiter.error is not None:
-        raise waiter.error
 
 
 @asynccontextmanager
@@ -66,20 +39,27 @@ def _spawner(nursery: trio.Nursery) -> Any:
     def spawn(handler: Handler, event: Event) -> None:
         scope = trio.CancelScope()
         machine = event.machine
+        undo: list[Callable[[], None]] = []
         state = event.name.removesuffix("State") if event.name.endswith("State") else ""
         if state in machine.schema:
             # Ends with this activation, and with the next one of a Multi state.
-            machine.state_context(state).on_done(scope.cancel)
+            undo.append(machine.state_context(state).on_done(scope.cancel))
             again = machine.when_ticks(state, 1)
-            again.on_done(lambda _: scope.cancel())
-        nursery.start_soon(_run, handler, event, scope, name=f"{machine.id}.{event.name}")
+            undo.append(again.on_done(lambda _: scope.cancel()))
+        nursery.start_soon(_run, handler, event, scope, undo, name=f"{machine.id}.{event.name}")
 
     return spawn
 
 
-async def _run(handler: Handler, event: Event, scope: trio.CancelScope) -> None:
-    with scope:
-        try:
-            await handler(event)
-        except Exception as error:
-            event.machine.add_err(error, event=event)
+async def _run(
+    handler: Handler, event: Event, scope: trio.CancelScope, undo: Iterable[Callable[[], None]]
+) -> None:
+    try:
+        with scope:
+            try:
+                await handler(event)
+            except Exception as error:
+                event.machine.add_err(error, event=event)
+    finally:
+        for each in undo:
+            each()

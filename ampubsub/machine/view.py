@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 
 from ampubsub.machine.clock import Time
 from ampubsub.machine.context import Context, StateContext, Waiter, call_all
 from ampubsub.machine.errors import MachineGoneError, SchemaError, UnknownStateError
 from ampubsub.machine.mutation import Args
-from ampubsub.machine.schema import State
+from ampubsub.machine.schema import EXCEPTION, State
 from ampubsub.machine.subscriptions import Subscriptions
-
-EXCEPTION = "Exception"
 
 
 class MachineView:
@@ -40,7 +37,6 @@ class MachineView:
         self._gone = ""
         self._groups: dict[str, tuple[int, ...]] = {}
         self._subscriptions: Subscriptions | None = None
-        self._disposed_waiters: list[Waiter] = []
 
     # -- what it is --------------------------------------------------------------------------------
 
@@ -167,7 +163,7 @@ class MachineView:
 
     def when(self, *states: str, ctx: Context | None = None) -> Waiter:
         """Done once all states are active at the same time. Raises `UnknownStateError`."""
-        waiter = self._waiter(f"{self.id} to have {' '.join(states)} active")
+        waiter = self._waiter(self.id, " to have ", " ".join(states), " active")
         if not self._closed(waiter):
             self._known(states)
             self._wait_states(waiter, states, True, ctx)
@@ -175,7 +171,7 @@ class MachineView:
 
     def when_not(self, *states: str, ctx: Context | None = None) -> Waiter:
         """Done once none of the states is active. Raises `UnknownStateError`."""
-        waiter = self._waiter(f"{self.id} to have {' '.join(states)} inactive")
+        waiter = self._waiter(self.id, " to have ", " ".join(states), " inactive")
         if not self._closed(waiter):
             self._known(states)
             self._wait_states(waiter, states, False, ctx)
@@ -205,16 +201,11 @@ class MachineView:
 
     def when_args(self, state: str, args: Args, ctx: Context | None = None) -> Waiter:
         """Done once the state is entered by a mutation whose arguments contain `args`."""
-
-        def make() -> Waiter:
-            return self._waiter(f"{self.id} to enter {state} with {dict(args)}")
-
-        if self._gone:
-            waiter = make()
-            self._closed(waiter)
-            return waiter
-        self._known((state,))
-        return self.subscriptions.when_args(state, args, ctx, make)
+        waiter = self._waiter(f"{self.id} to enter {state} with {dict(args)}")
+        if not self._closed(waiter):
+            self._known((state,))
+            self.subscriptions.when_args(waiter, state, args, ctx)
+        return waiter
 
     def when_query(self, query: Callable[[MachineView], bool], ctx: Context | None = None) -> Waiter:
         """Done after the next accepted transition at which `query(machine)` is true."""
@@ -240,14 +231,14 @@ class MachineView:
             if self._is_idle():
                 waiter.finish()
             else:
-                self.subscriptions.queue_ends.append(waiter)
+                self.subscriptions.when_queue_ends(waiter)
         return waiter
 
     def when_disposed(self) -> Waiter:
         """Done once the machine is gone."""
         waiter = Waiter(f"{self.id} to be disposed of", done=bool(self._gone))
         if not waiter.done:
-            self._disposed_waiters.append(waiter)
+            self.subscriptions.when_disposed(waiter)
         return waiter
 
     def state_context(self, state: str) -> StateContext:
@@ -257,7 +248,7 @@ class MachineView:
             context.cancel()
             return context
         self._known((state,))
-        return self.subscriptions.state_context(state)
+        return self.subscriptions.state_context(state, self.is_(state))
 
     # -- in words ----------------------------------------------------------------------------------
 
@@ -302,14 +293,15 @@ class MachineView:
         """Who waits for what here."""
         found = self._subscriptions
         if found is None:
-            found = self._subscriptions = Subscriptions(self)
+            found = self._subscriptions = Subscriptions(self, self._names)
         return found
 
     def log_line(self, level: int, text: str) -> None:
         """Write one line to the machine's log; a replica has none."""
 
-    def _args_awaited(self) -> None:
-        """Somebody waits for arguments from now on."""
+    def _active_mask(self) -> int:
+        """The mask of active states."""
+        return sum(1 << position for position, tick in enumerate(self._clock) if tick & 1)
 
     def _is_idle(self) -> bool:
         return True
@@ -325,7 +317,7 @@ class MachineView:
                 f"missing states: {' '.join(unknown)} not defined in schema for {self.id}"
             )
 
-    def _waiter(self, what: str) -> Waiter:
+    def _waiter(self, *what: str) -> Waiter:
         return Waiter(what)
 
     def _closed(self, waiter: Waiter) -> bool:
@@ -342,33 +334,33 @@ class MachineView:
         if all(self.is_(state) is active for state in states):
             waiter.finish()
         else:
-            self.subscriptions.when(waiter, tuple(states), active, ctx)
+            self.subscriptions.when(waiter, tuple(states), active, ctx, self._active_mask())
 
     def _apply_clock(self, ticks: Sequence[int]) -> None:
         """Take over a whole clock (one tick for each state) and tell whoever waits."""
-        entered, exited, ticked = [], [], []
+        entered, left, ticked = [], [], 0
         clock = self._clock
         for position, tick in enumerate(ticks):
             before = clock[position]
             if tick == before:
                 continue
-            name = self._names[position]
             clock[position] = tick
-            ticked.append(name)
+            ticked |= 1 << position
             if tick & 1:
-                entered.append(name)
-            if before & 1 and not (tick & 1 and self._schema[name].multi):
-                exited.append(name)  # left, or left and entered again meanwhile: its context is over
+                entered.append(position)
+            if before & 1 and not (tick & 1 and self._schema[self._names[position]].multi):
+                left.append(position)  # left, or left and entered again meanwhile: its context is over
         if ticked and self._subscriptions is not None:
-            self._subscriptions.after_transition(entered, exited, ticked, merged=True)
+            call_all(
+                self._subscriptions.after_transition(
+                    entered, left, self._active_mask(), clock, self.queue_tick, ticked=ticked
+                )
+            )
 
     def _end(self, reason: str) -> None:
         """The machine is gone; everything that waits ends with `reason`."""
         if self._gone:
             return
         self._gone = reason
-        waiting, self._disposed_waiters = self._disposed_waiters, []
-        calls: list[Callable[[], object]] = [waiter.finish for waiter in waiting]
         if self._subscriptions is not None:
-            calls.insert(0, partial(self._subscriptions.close, self._end_waiter))
-        call_all(calls)
+            self._subscriptions.close(self._end_waiter)

@@ -296,11 +296,11 @@ class Speaking:
             any_told = True
             if not self.told_updates.may_answer(asker, peer_id, now):
                 continue
-            delay = self.random.uniform(0, self.spread())
             if own:
+                delay = self.random.uniform(0, self.spread())
                 delay = max(delay, self._last_clocks_s + c.ANSWER_INTERVAL_S - now)
             else:
-                delay += 2 * self.pace * c.RELAY_DELAY_S
+                delay = 2 * self.pace * c.RELAY_DELAY_S + self.random.uniform(0, 2 * self.spread())
             self.updates_due.add(peer_id, now + delay, asker)
             self.timers.by("updates", now + delay)
         return any_told

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-MANUALS = ("machine.md", "peer.md")
+MANUALS = ("machine.md", "peer.md", "go-debugger.md")
 LIMIT_S = 60
 
 

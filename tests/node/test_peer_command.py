@@ -69,3 +69,12 @@ def test_an_unreachable_address_is_one_line_and_status_2() -> None:
     assert len(ended.stderr.splitlines()) == 1
     assert "127.0.0.1" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_there_is_a_word_for_every_event_of_a_topic() -> None:
+    from typing import get_args
+
+    from amdbg_tui.peer_command import EVENT_WORDS
+    from ampubsub.topic.events import TopicEvent
+
+    assert set(EVENT_WORDS) == set(get_args(TopicEvent))

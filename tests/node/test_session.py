@@ -335,3 +335,40 @@ async def test_notices_of_the_topic_are_told(bench, lamp, autojump_clock) -> Non
         async with bench.joined(*a.addresses, address, topic="home"):
             await bench.until(lambda: any(isinstance(record, NoticeRecord) for record in bench.records))
             assert any("nobody" in notice.text for notice in bench.live.notices)
+
+
+async def test_addresses_that_cannot_be_found_are_said_and_it_waits_to_be_left(bench) -> None:
+    def find() -> tuple[str, ...]:
+        raise RuntimeError("the demo network did not start: no free port")
+
+    async with bench.joined(topic="home", find_addresses=find):
+        await bench.until(lambda: "failed" in bench.phases())
+        assert bench.live.connection is not None
+        assert "no free port" in bench.live.connection.detail
+    assert "no free port" in bench.failure
+
+
+async def test_a_peer_whose_machines_all_restart_makes_one_notice_a_second(bench, autojump_clock) -> None:
+    async with bench.joined(topic="home") as session:
+        await bench.until(lambda: "joined" in bench.phases())
+        telling = session._doing._telling
+        for at in range(300):
+            telling._tell_restart("p", f"machine m-{at}: it restarted")
+        await bench.until(
+            lambda: any("299 more of its machines restarted" in n.text for n in bench.live.notices)
+        )
+        assert sum(notice.peer_id == "p" for notice in bench.live.notices) == 2
+
+
+async def test_the_topic_machine_is_watched_without_losing_its_compiled_plans(
+    bench, lamp, autojump_clock
+) -> None:
+    """Steps and decisions of its own bookkeeping would switch them off; what it does is recorded all the same."""
+    hall = lamp("hall")
+    async with bench.joined(topic="home", expose=(hall,)):
+        await bench.until(lambda: "joined" in bench.phases())
+        options = bench.session._doing._topic.machine.options
+        assert not options.record_steps
+        assert options.log_level <= 1
+        us = bench.live.own_peer_id
+        assert bench.live.machines[MachineKey(us, -1)].transitions > 0

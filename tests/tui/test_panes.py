@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from textual.pilot import Pilot
 
 from amdbg_tui.app import App
-from amdbg_tui.history.records import MachineKey, MachineRecord, PeerRecord, StateShape, TransitionRecord
+from amdbg_tui.history.records import (
+    MachineKey,
+    MachineRecord,
+    PeerRecord,
+    StateShape,
+    TransitionRecord,
+    replace,
+)
 from amdbg_tui.safe_text import safe_text
 from tests.tui.fixed_history import LIGHT, NOW, ORDER, SCHEMAS, fixed_history, records
 from tests.tui.screens import history_of, run, text_of, until, words_of

@@ -78,7 +78,8 @@ class Gossip:
         checks: Mapping[str, Check],
     ) -> None:
         self.joined: set[str] = set()
-        self.readers: dict[ID, int] = {}
+        self.readers: dict[ID, trio.CancelScope] = {}
+        """Who is being read, one stream each as in go-libp2p-pubsub."""
         self._parts = parts
         self._settings = parts.settings
         self._pubsub = parts.pubsub
@@ -182,7 +183,22 @@ class Gossip:
         if self._hooks.refused(peer):
             await swarm.reset_quietly(stream)
             return
-        self.readers[peer] = self.readers.get(peer, 0) + 1
+        before = self.readers.pop(peer, None)
+        if before is not None:
+            before.cancel()
+        with trio.CancelScope() as scope:
+            self.readers[peer] = scope
+            try:
+                await self._read_frames(stream, peer)
+            finally:
+                if self.readers.get(peer) is scope:
+                    del self.readers[peer]
+                    self._budgets.pop(peer, None)
+                    self._hooks.reader_ended(peer)
+                with swarm.briefly(1):
+                    await swarm.reset_quietly(stream)
+
+    async def _read_frames(self, stream: INetStream, peer: ID) -> None:
         frames = FrameReader(stream, self._settings.max_rpc_bytes, self._settings.unfinished_frame_s)
         traffic = self._hooks.traffic(peer)
         try:
@@ -203,14 +219,6 @@ class Gossip:
             self._hooks.offended(peer, "oversize", FATAL)
         except Exception as error:  # streams end with errors of several libraries
             log.debug("pubsub stream of %s ended: %r", peer, error)
-        finally:
-            self.readers[peer] -= 1
-            if not self.readers[peer]:
-                del self.readers[peer]
-                self._budgets.pop(peer, None)
-                self._hooks.reader_ended(peer)
-            with swarm.briefly(1):
-                await swarm.reset_quietly(stream)
 
     async def _handle(self, rpc: rpc_pb2.RPC, peer: ID) -> None:
         if rpc.publish:
@@ -237,11 +245,14 @@ class Gossip:
             self._events.drop(str(peer), "flood")
             return
         if len(message.data) > self._settings.max_message_bytes:
-            self._hooks.offended(peer, "oversize", 1)
+            self._events.drop(str(peer), "oversize")  # Go's limit is higher: the neighbour is not to blame
             return
         wrong = refusal(message)
-        if wrong:
-            self._hooks.offended(peer, wrong, 1)
+        if wrong is not None:
+            if wrong.relay_to_blame:
+                self._hooks.offended(peer, wrong.reason, 1)
+            else:
+                self._events.drop(str(peer), wrong.reason)
             return
         self._seen.add(message_id)
         if message.from_id == self._signer.author:

@@ -47,8 +47,9 @@ class Identity:
             identity = cls.new()
             identity.write(path)
             return identity
-        except OSError as error:
-            raise TransportError(f"Cannot read the key file {path}: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise TransportError(f"Cannot read the key file {path}: {why}") from error
         if len(data) != 68 or not data.startswith(_PRIVATE_HEADER):
             raise TransportError(
                 f"{path} is not an ed25519 key in libp2p's form: move it away, and a new one is made"

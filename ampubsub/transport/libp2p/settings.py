@@ -15,6 +15,16 @@ class TransportSettings:
     agent: str = "ampubsub"
     """What identify tells others of us, before py-libp2p's own name."""
 
+    allow_file: Path | None = None
+    """Peer ids that may connect, one a line; None: all. Read again when it changes, see `peer_lists`."""
+    deny_file: Path | None = None
+    """Peer ids that may not."""
+    lists_interval_s: float = 1.0
+    """How often is looked whether the two changed."""
+
+    unix_mode: int = 0o600
+    """Permissions of the file of a Unix socket that we listen on: who may connect."""
+
     # Connections
     dial_timeout_s: float = 10.0
     """How long one `connect` may take, handshake included."""
@@ -55,7 +65,7 @@ class TransportSettings:
     waits behind it waits in the send queue."""
 
     # Redialling known peers
-    redial_base_s: float = 0.25
+    redial_base_s: float = 0.5
     redial_eager_s: float = 300.0
     """For so long after the loss the waits stay short, so that a peer that was restarted is back soon."""
     redial_eager_max_s: float = 1.0

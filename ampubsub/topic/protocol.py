@@ -42,6 +42,7 @@ from ampubsub.topic.direct import (
 )
 from ampubsub.topic.events import MachineExposed, MachineGone, PeerStatus, Source, TopicEvent
 from ampubsub.topic.life import Life
+from ampubsub.topic.links import Links, Loss
 from ampubsub.topic.news import News
 from ampubsub.topic.own import OwnMachines
 from ampubsub.topic.peers import RemotePeer
@@ -120,7 +121,7 @@ class Protocol:
             "heartbeat": self._heartbeat,
             "beat": self._beat,
             "links": self._tell_links,
-            "judge": self.life.judge,
+            "judge": self._judge,
             "records": self._send_records,
             "dial": lambda now: None,
             "info": self.speaking.say_info,
@@ -188,6 +189,7 @@ class Protocol:
         )
         if peer is None:
             return
+        self._note_restarts(now)
         peer.messages_in[message.type] += 1
         self.heard_of.append(("Peer", ""))
         self._judge_message(now, message, peer, received, relayed=relayed)
@@ -334,10 +336,23 @@ class Protocol:
                 self.beliefs.drop(neighbour, "too-many-links")
                 continue
             if self.life.map.take(peer_id, links):
+                self._restarts_told(links)
                 own = peer_id == self.peer_id
                 self.sync.links_changed(peer_id, "" if own else neighbour)
                 self.timers.by("links", now)
                 self.timers.by("judge", now + c.JUDGE_DELAY_S)
+
+    def _restarts_told(self, links: Links) -> None:
+        for short, loss in links.lost:
+            peer = self.beliefs.peers.get(self.life.map.named(short) or "")
+            if loss == Loss.RESTARTED and peer is not None and not peer.connected:
+                peer.may_restart = True
+
+    def _note_restarts(self, now: float) -> None:
+        for peer_id in self.beliefs.restarted:
+            self.life.restarted(peer_id, now)
+            self.timers.by("links", now)
+        self.beliefs.restarted.clear()
 
     def _records(self, now: float, neighbour: str, packed: bytes) -> None:
         """Signed messages that a neighbour hands on: what their authors said is first-hand, whichever way it comes."""
@@ -392,6 +407,8 @@ class Protocol:
 
     def _direct_opened(self, now: float, peer_id: str) -> None:
         self.life.opened(peer_id, now)
+        if (peer := self.beliefs.peers.get(peer_id)) is not None:
+            peer.new_link = True
         self._open_stream(now, peer_id)
 
     def _open_stream(self, now: float, peer_id: str) -> None:
@@ -516,7 +533,7 @@ class Protocol:
         peer.connected = False
         self.speaking.newcomers.pop(peer.peer_id, None)
         self._did("PeerLeft", peer_id=peer.peer_id, reason=reason)
-        self.life.judge(now)
+        self._judge(now)
         self.timers.by("links", now)
         if self.speaking.joined and not self.life.linked():
             self.life.cut_off("we are cut off: no connection is left", now)
@@ -541,7 +558,7 @@ class Protocol:
         self.sync.streams.clear()
         if stopped:
             self.life.neighbours.clear()
-        self.life.judge(now)
+        self._judge(now)
         self.life.cut_off(reason, now)
         self.timers.set("heartbeat", now + c.HEARTBEAT_S)
 
@@ -620,7 +637,12 @@ class Protocol:
             self.timers.by("links", now)
             self.timers.by("judge", now)
         self.timers.by("records", self.sync.records_due())
-        self.timers.set("beat", now + (c.PING_EVERY_S if asked else c.BEAT_S))
+        pause_s = c.PING_EVERY_S if asked else c.BEAT_S
+        self.timers.set("beat", now + (min(pause_s, c.DIFFERING_BEAT_S) if self.sync.differs else pause_s))
+
+    def _judge(self, now: float) -> None:
+        self.life.judge(now)
+        self.sync.prune()
 
     def _tell_links(self, now: float) -> None:
         if self.life.own_links(now):

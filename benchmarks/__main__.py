@@ -6,7 +6,7 @@ import importlib.util
 import subprocess
 import sys
 
-BENCHMARKS = ("machine", "wire", "transport", "peer", "history", "tui")
+BENCHMARKS = ("machine", "wire", "transport", "discovery", "peer", "history", "tui")
 
 
 def main() -> int:

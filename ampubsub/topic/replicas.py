@@ -95,7 +95,7 @@ class Replicas:
     def _label(self, key: Key) -> None:
         machine, replica = self._beliefs.machine(key), self.by_key.get(key)
         if machine is not None and replica is not None:
-            replica.label(machine.info.tags or (), machine.info.parent or "")
+            replica.relabel(machine.info.tags or (), machine.info.parent or "")
 
     def _replace(self, event: MachineReplaced) -> None:
         """The same machine with a new clock goes on; one with another schema ends, and a new replica begins."""

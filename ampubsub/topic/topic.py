@@ -19,7 +19,7 @@ from typing import Self
 import trio
 
 from ampubsub.machine import Machine, Result, Waiter
-from ampubsub.remote import NetworkMachine
+from ampubsub.remote import NetworkMachine, trusts
 from ampubsub.topic import changes
 from ampubsub.topic.compose import unsayable
 from ampubsub.topic.constants import BYE_LINGER_S, HANDLER_TIMEOUT_S
@@ -45,8 +45,6 @@ DEBUG_VARIABLE = "AM_PUBSUB_DBG"
 _WATCHERS = logging.getLogger("ampubsub.watchers")
 
 Watcher = Callable[[TopicEvent], None]
-
-_TRUST = {Source.STALE: 0, Source.HEARSAY: 1, Source.FIRST_HAND: 2, Source.LOCAL: 3}
 
 
 class Topic:
@@ -359,7 +357,7 @@ class Topic:
         found = filter_machines(self._replicas.by_key.values(), filters)
         if source is None:
             return found
-        return [machine for machine in found if _TRUST.get(machine.source, -1) >= _TRUST.get(source, 0)]
+        return [machine for machine in found if trusts(machine.source, source)]
 
     async def find(
         self,

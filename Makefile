@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench fuzz screenshots lint format clean
+.PHONY: demo test bench fuzz simulate scale screenshots lint format clean
 
 demo: .stamp-run
 	$(BIN)/ampubsub-tui demo
@@ -16,6 +16,12 @@ bench: .stamp-test
 
 fuzz: .stamp-test
 	AMPUBSUB_FUZZ=long $(BIN)/python -m pytest -n 2 tests/hostile -k fuzz
+
+simulate: .stamp-test
+	AMPUBSUB_SIM_SEEDS=$(or $(SEEDS),300) $(BIN)/python -m pytest -n 2 tests/sim/test_seeds.py
+
+scale: .stamp-test
+	$(BIN)/python -m benchmarks.scale --draw
 
 screenshots: .stamp-test
 	$(BIN)/python -m tests.tui.pictures

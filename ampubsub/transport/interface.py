@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from enum import Enum, StrEnum
 
 
 class TransportError(Exception):
@@ -44,6 +45,28 @@ class MessageReceived:
     """The author's sequence number, signed with the message: it grows from message to message, also across
     restarts (GossipSub `seqno`, counted up from the time in nanoseconds). 0 when unknown. It tells old news
     from a restart."""
+    signed: bytes = b""
+    """The whole signed message as it travelled (GossipSub Message protobuf); empty when unknown."""
+
+
+class Verdict(Enum):
+    """What a topic says of a message before it is relayed."""
+
+    ACCEPT = "accept"
+    IGNORE = "ignore"
+    REJECT = "reject"
+    """Only for what go-libp2p-pubsub itself would reject."""
+
+
+class DisconnectCause(StrEnum):
+    """Why a connection ended."""
+
+    CLOSED = "closed"
+    """The other side closed in order."""
+    LOST = "lost"
+    """Reset, or it did not answer in time."""
+    OURS = "ours"
+    EXPELLED = "expelled"
 
 
 @dataclass(frozen=True, slots=True)

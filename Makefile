@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench fuzz simulate scale screenshots lint format clean
+.PHONY: demo test bench fuzz simulate scale mutants screenshots lint format clean
 
 demo: .stamp-run
 	$(BIN)/ampubsub-tui demo
@@ -23,6 +23,13 @@ simulate: .stamp-test
 scale: .stamp-test
 	$(BIN)/python -m benchmarks.scale --draw
 
+mutants: .stamp-test .venv-mutants/bin/cosmic-ray
+	$(BIN)/python -m benchmarks.mutants $(ROOMS) --count $(or $(COUNT),100) --seed $(or $(SEED),1)
+
+.venv-mutants/bin/cosmic-ray:
+	$(PYTHON) -m venv .venv-mutants
+	.venv-mutants/bin/python -m pip install --quiet --disable-pip-version-check cosmic-ray==8.7.0
+
 screenshots: .stamp-test
 	$(BIN)/python -m tests.tui.pictures
 
@@ -37,7 +44,7 @@ format: .stamp-test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .stamp-run .stamp-test
+	rm -rf $(VENV) .venv-mutants .stamp-run .stamp-test
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'

@@ -6,7 +6,7 @@ import importlib.util
 import subprocess
 import sys
 
-BENCHMARKS = ("machine", "transport", "peer", "tui")
+BENCHMARKS = ("machine", "wire", "transport", "peer", "tui")
 
 
 def main() -> int:

@@ -249,7 +249,7 @@ class Cursor:
             record = TransitionRecord(
                 at_s, key, "", kind, (), before=before, after=after, source=source, trust=trust, **bits
             )
-        return Moment(number, record, changed_states(before, after))
+        return Moment(number, record, changed_states(before, after), self.names(machine))
 
     def _machine(self, row: int) -> MachineRecord:
         known = self._machines.get(row)

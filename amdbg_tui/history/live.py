@@ -8,6 +8,7 @@ know *whether* something changed.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +16,10 @@ from typing import NamedTuple
 
 from amdbg_tui.history.filters import is_error_state
 from amdbg_tui.history.records import (
+    TOPIC_SLOT,
     CommandRecord,
     ConnectionRecord,
+    LossRecord,
     MachineKey,
     MachineRecord,
     NoticeRecord,
@@ -26,7 +29,6 @@ from amdbg_tui.history.records import (
     TransitionRecord,
 )
 
-TOPIC_SLOT = -1
 RECENT_ERROR = 100
 """A machine is "recently in error" during this many of its transitions after the last error (am-dbg)."""
 
@@ -37,6 +39,7 @@ class Numbered(NamedTuple):
     number: int
     record: Record
     changed: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 class Moment(NamedTuple):
@@ -45,6 +48,8 @@ class Moment(NamedTuple):
     number: int
     record: TransitionRecord
     changed: tuple[int, ...]
+    names: tuple[str, ...] = ()
+    """State names of the machine as they were then, in index order."""
 
 
 @dataclass(slots=True)
@@ -133,7 +138,9 @@ class Changes:
     """What is different since the last refresh."""
 
     peers: set[str] = field(default_factory=set)
-    """Peers that appeared, or whose status, name or details changed."""
+    """Peers that appeared, or whose status or name changed."""
+    details: set[str] = field(default_factory=set)
+    """Peers whose figures changed."""
     machines: set[MachineKey] = field(default_factory=set)
     """Machines that appeared, or whose schema, source or reason changed."""
     clocks: dict[MachineKey, set[int]] = field(default_factory=dict)
@@ -142,17 +149,22 @@ class Changes:
     """The new transitions, oldest first. At most the newest `Live.tail_length`; all are in the history."""
     notices: list[NoticeRecord] = field(default_factory=list)
     commands: list[CommandRecord] = field(default_factory=list)
+    losses: list[LossRecord] = field(default_factory=list)
     connection: bool = False
+    gap: bool = False
+    """`transitions` does not hold all that came: whoever lists them must read them anew."""
     rebuilt: bool = False
     """Too much happened while the screen was busy: everything was read anew, so repaint everything."""
 
     def __bool__(self) -> bool:
         return bool(
             self.peers
+            or self.details
             or self.machines
             or self.clocks
             or self.notices
             or self.commands
+            or self.losses
             or self.connection
             or self.rebuilt
         )
@@ -163,21 +175,34 @@ class Live:
 
     def __init__(self, *, tail_length: int = 2_000, notes_length: int = 500) -> None:
         self.tail_length = tail_length
+        self.moment: int | None = None
+        """Number of the record as of which everything stands; None: now."""
         self.peers: dict[str, LivePeer] = {}
         self.machines: dict[MachineKey, LiveMachine] = {}
         self.connection: ConnectionRecord | None = None
         self.notices: deque[NoticeRecord] = deque(maxlen=notes_length)
         self.commands: deque[CommandRecord] = deque(maxlen=notes_length)
+        self.losses: deque[tuple[int, LossRecord]] = deque(maxlen=notes_length)
+        """(number, record) of the newest losses, oldest first."""
         self.tail: deque[Moment] = deque(maxlen=tail_length)
         """The newest transitions of all machines, oldest first; older ones are read with a `Cursor`."""
+        self.at_s = 0.0
+        """Wall-clock time of the newest record applied."""
         self.newest_number = 0
         """Number of the newest record applied."""
         self.transitions = 0
         """How many transitions were recorded, of all machines."""
         self.structure_version = 0
-        """Grows when a peer or machine appears, goes, or changes anything but its clock."""
+        """Grows when a peer or machine appears, goes, or changes anything but its clock or its figures."""
+        self.detail_version = 0
+        """Grows when a peer's figures (round trip, counters) change."""
         self.clock_version = 0
         """Grows with every transition."""
+
+    @property
+    def wall_s(self) -> float:
+        """The wall-clock time that ages are counted from, seconds since the epoch: of now, or of then."""
+        return time.time() if self.moment is None else self.at_s
 
     @property
     def own_peer_id(self) -> str:
@@ -197,14 +222,17 @@ class Live:
     def apply(self, batch: Iterable[Numbered]) -> Changes:
         """Take in records that were written, in order, and say what they changed."""
         changes = Changes()
+        before = self.transitions
         fresh: deque[Moment] = deque(maxlen=self.tail_length)
-        for number, record, changed in batch:
+        for number, record, changed, names in batch:
             self.newest_number = number
+            self.at_s = record.at_s
             if type(record) is TransitionRecord:
                 self._transition(number, record, changed, changes)
-                fresh.append(Moment(number, record, changed))
+                fresh.append(Moment(number, record, changed, names))
             else:
                 self._other(number, record, changes)
+        changes.gap = self.transitions - before > len(fresh)
         self.tail.extend(fresh)
         changes.transitions = list(fresh)
         if changes.peers or changes.machines or changes.connection:
@@ -248,7 +276,8 @@ class Live:
         elif isinstance(record, PeerDetailRecord):
             peer = self._peer(record.peer_id, number, None)
             peer.detail = record
-            changes.peers.add(record.peer_id)
+            self.detail_version += 1
+            changes.details.add(record.peer_id)
         elif isinstance(record, MachineRecord):
             self._machine(number, record)
             changes.machines.add(record.key)
@@ -261,6 +290,9 @@ class Live:
         elif isinstance(record, ConnectionRecord):
             self.connection = record
             changes.connection = True
+        elif isinstance(record, LossRecord):
+            self.losses.append((number, record))
+            changes.losses.append(record)
 
     def _peer(self, peer_id: str, number: int, record: PeerRecord | None) -> LivePeer:
         peer = self.peers.get(peer_id)

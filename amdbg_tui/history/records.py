@@ -9,7 +9,13 @@ history as they come. All text in them that came from others has been made harml
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
+
+TOPIC_SLOT = -1
+"""The slot of a peer's own topic machine."""
+PROGRAM_TRUST = "program"
+"""`trust` of a transition, and `source` of a machine, that a program told by am-dbg's telemetry."""
 
 
 class MachineKey(NamedTuple):
@@ -169,6 +175,80 @@ class ConnectionRecord:
     topics_offered: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """One message of a topic as it travelled, for looking at its bytes."""
+
+    at_s: float
+    peer_id: str
+    """Its author."""
+    topic: str
+    kind: str
+    """hello, bye, info, updates, gossip, request; empty when it could not be read."""
+    data: bytes
+    outgoing: bool = False
+    via: str = ""
+    """Peer id of the neighbour that brought it."""
+    sequence: int = 0
+    verdict: str = ""
+    """accepted, or why it was not."""
+
+
+class LossKind(StrEnum):
+    """Why something is not in the recording."""
+
+    MERGED = "merged"
+    """The disk could not keep up: several changes of a machine became one."""
+    DROPPED = "dropped"
+    """The oldest records of a class went because it reached its bound."""
+    UNWRITTEN = "unwritten"
+    """Records were too many to wait for a disk that could not be written."""
+    GAP = "gap"
+    """The disk could not be written for a while (full, read-only)."""
+    REMOVED = "removed"
+    """The file or its folder was removed while it was recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossRecord:
+    """Something was lost, or may be: a record like any other, so that whoever looks back sees the hole."""
+
+    at_s: float
+    kind: str
+    """A `LossKind` value."""
+    count: int
+    """How many records; 0 when nothing was lost after all (a gap that was caught up)."""
+    first: int = 0
+    last: int = 0
+    """Numbers between which they were."""
+    text: str = ""
+    """In words, for the person."""
+
+
+class RecordClass(StrEnum):
+    """Kinds of records that have a bound of their own each, so that none pushes out another."""
+
+    OWN = "own"
+    """Transitions of our own machines, with steps and log."""
+    TOPIC_MACHINE = "topic_machine"
+    """Transitions of peers' own topic machines: bookkeeping."""
+    NETWORK = "network"
+    """Clock changes of machines of others."""
+    PROGRAM = "program"
+    """Transitions that programs told by am-dbg's telemetry."""
+    MACHINE = "machine"
+    """Machines that appeared, changed or went, with their schemas."""
+    PEER = "peer"
+    """Peers that came and went."""
+    DETAIL = "detail"
+    """Peers' figures, once a second."""
+    MESSAGE = "message"
+    """Messages with their bytes."""
+    NOTICE = "notice"
+    """Notices, commands, and how our own peer stood."""
+    LOSS = "loss"
+
+
 Record = (
     PeerRecord
     | PeerDetailRecord
@@ -177,4 +257,29 @@ Record = (
     | NoticeRecord
     | CommandRecord
     | ConnectionRecord
+    | MessageRecord
+    | LossRecord
 )
+
+
+def class_of(record: Record) -> RecordClass:
+    """The class whose bound a record counts against."""
+    if isinstance(record, TransitionRecord):
+        if record.trust == PROGRAM_TRUST:
+            return RecordClass.PROGRAM
+        if record.key.slot == TOPIC_SLOT:
+            return RecordClass.TOPIC_MACHINE
+        return RecordClass.NETWORK if record.derived else RecordClass.OWN
+    return _CLASSES[type(record)]
+
+
+_CLASSES: dict[type[Record], RecordClass] = {
+    MachineRecord: RecordClass.MACHINE,
+    PeerRecord: RecordClass.PEER,
+    PeerDetailRecord: RecordClass.DETAIL,
+    MessageRecord: RecordClass.MESSAGE,
+    NoticeRecord: RecordClass.NOTICE,
+    CommandRecord: RecordClass.NOTICE,
+    ConnectionRecord: RecordClass.NOTICE,
+    LossRecord: RecordClass.LOSS,
+}

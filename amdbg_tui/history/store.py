@@ -23,9 +23,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from amdbg_tui.history.cursor import Cursor
+from amdbg_tui.history.filters import TransitionFilter, has_error
 from amdbg_tui.history.inbox import Inbox
-from amdbg_tui.history.live import Changes, Live, Numbered
-from amdbg_tui.history.records import NoticeRecord, Record
+from amdbg_tui.history.live import Changes, Live, Moment, Numbered
+from amdbg_tui.history.notes import Bookmark, Notes
+from amdbg_tui.history.records import LossRecord, MachineKey, NoticeRecord, Record
+from amdbg_tui.history.timeline import Bucket, Step
 from amdbg_tui.history.writer import HistoryError, Writer
 from amdbg_tui.settings import HistorySettings
 
@@ -56,6 +59,8 @@ class History:
         self._connection = self._connect()
         self._reader = self._connection if path is None else self._connect()
         self._read_lock = self._lock if path is None else threading.RLock()
+        self.notes = Notes(path)
+        self.read_only = False
         self._inbox = Inbox(settings.waiting)
         self._fresh: deque[Numbered] = deque()
         self._announced = False
@@ -127,6 +132,135 @@ class History:
     def cursor(self) -> Cursor:
         """A reader of everything that is stored."""
         return Cursor(self._reader, self._read_lock)
+
+    # Moving through time.
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = True, settings: HistorySettings = DEFAULTS) -> History:
+        """A recording to look at, also while another process records it. Raises `HistoryError`."""
+        return cls(path, settings)
+
+    @property
+    def first(self) -> int:
+        """Number of the oldest record kept; 0 when there is none."""
+        return self.cursor().oldest_transition
+
+    @property
+    def last(self) -> int:
+        """Number of the newest record; 0 when there is none."""
+        return self._writer.next_number - 1
+
+    def at(self, number: int) -> Live:
+        """Everything as of a record: the same class as `live`, which nobody writes any more."""
+        then = Live()
+        self._fill(then, number)
+        then.moment = number
+        then.at_s = self.time_of(number)
+        return then
+
+    def moment(self, number: int) -> Moment | None:
+        """A transition by its number; None when that is none, or is no longer kept."""
+        return self.cursor().transition(number)
+
+    def number_at(self, wall_s: float) -> int:
+        """Number of the last record up to a wall-clock time (seconds since the epoch); 0: none."""
+        return self.cursor().number_at(wall_s)
+
+    def time_of(self, number: int) -> float:
+        """Wall-clock time of a record, or of the nearest one kept before it; 0.0: none."""
+        page = self.cursor().page(before=number + 1, limit=1)
+        return page.moments[-1].record.at_s if page.moments else 0.0
+
+    def step(
+        self,
+        number: int,
+        *,
+        forward: bool,
+        what: Step = Step.RECORD,
+        machine: MachineKey | None = None,
+        state: str = "",
+    ) -> int | None:
+        """Number of the nearest record of a kind after (or before) a number; None when there is none."""
+        if what is Step.BOOKMARK:
+            numbers = [mark.number for mark in self.notes.bookmarks]
+            beyond = [n for n in numbers if (n > number if forward else n < number)]
+            return (min if forward else max)(beyond, default=None)
+        if what is Step.LOSS:
+            beyond = [n for n, _ in self.live.losses if (n > number if forward else n < number)]
+            return (min if forward else max)(beyond, default=None)
+        wanted = TransitionFilter(
+            machines=None if machine is None else frozenset({machine}),
+            errors=True if what is Step.ERROR else None,
+            accepted=False if what is Step.REFUSAL else None,
+            states=frozenset({state}) if what is Step.STATE else frozenset(),
+        )
+        place = number
+        while True:
+            page = self.cursor().page(wanted, **{"after" if forward else "before": place}, limit=1)
+            if page.moments:
+                return page.moments[0].number
+            if not page.more:
+                return None
+            place = page.last if forward else page.first
+
+    def density(self, first: int, last: int, buckets: int) -> list[Bucket]:
+        """What happened between two records, in columns of equal time."""
+        begin, end = self.time_of(first), self.time_of(last)
+        width = max(end - begin, 1e-6) / max(buckets, 1)
+        found: list[list[Moment]] = [[] for _ in range(max(buckets, 1))]
+        place = first - 1
+        while place < last:
+            page = self.cursor().page(after=place, limit=2_000)
+            for moment in page.moments:
+                if moment.number <= last:
+                    at = int((moment.record.at_s - begin) / width)
+                    found[min(max(at, 0), buckets - 1)].append(moment)
+            place = page.last
+            if not page.more:
+                break
+        return [
+            Bucket(
+                column[0].number if column else 0,
+                column[-1].number if column else -1,
+                len(column),
+                sum(has_error(each.record, each.names, each.changed) for each in column),
+                sum(not each.record.accepted for each in column),
+                0,
+                False,
+                begin + at * width,
+                begin + (at + 1) * width,
+            )
+            for at, column in enumerate(found)
+        ]
+
+    @property
+    def losses(self) -> list[tuple[int, LossRecord]]:
+        """(number, record) of what was lost, oldest first."""
+        return list(self.live.losses)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the recording right now, for a lasting line on the screen; empty: nothing."""
+        return self.error
+
+    @property
+    def bookmarks(self) -> list[Bookmark]:
+        """In the order of their numbers."""
+        return list(self.notes.bookmarks)
+
+    def add_bookmark(self, number: int, text: str) -> Bookmark:
+        """Note something at a record, in place of a note that is there. Raises `HistoryError`."""
+        try:
+            return self.notes.add(number, text, self.time_of(number))
+        except OSError as error:
+            raise HistoryError(f"cannot keep the bookmark in {self.notes.path}: {error.strerror}") from error
+
+    def remove_bookmark(self, number: int) -> bool:
+        """Take a bookmark away; False when there is none. Raises `HistoryError`."""
+        try:
+            return self.notes.remove(number)
+        except OSError as error:
+            raise HistoryError(f"cannot write {self.notes.path}: {error.strerror}") from error
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until everything that was fed is written. False when the time was over first."""
@@ -216,14 +350,32 @@ class History:
             self._fresh.clear()
             self._too_much = False
             number = self._writer.next_number - 1
-            generations = dict(self._writer.generations)
-            counts = {key: generation.transitions for key, generation in generations.items()}
-        cursor = self.cursor()
         live = self.live
+        glow = {key: machine.changed_at for key, machine in live.machines.items()}
+        self._fill(live, number)
+        for key, known in live.machines.items():
+            if len(glow.get(key, ())) == len(known.names):
+                known.changed_at = glow[key]
+        live.transitions = self._writer.kept_transitions + self._writer.dropped_transitions
+        live.structure_version += 1
+        live.clock_version += 1
+        return Changes(
+            peers=set(live.peers),
+            machines=set(live.machines),
+            transitions=list(live.tail),
+            connection=True,
+            rebuilt=True,
+        )
+
+    def _fill(self, live: Live, number: int) -> None:
+        """Everything as of a record."""
+        with self._lock:
+            generations = dict(self._writer.generations)
+        counts = {key: generation.transitions for key, generation in generations.items()}
+        cursor = self.cursor()
         tail = cursor.page(before=number + 1, limit=live.tail_length).moments
         machines = cursor.machines(number)
         clocks = cursor.clocks(number)
-        glow = {key: machine.changed_at for key, machine in live.machines.items()}
         live.apply(Numbered(number, record) for record in cursor.peers(number).values())
         live.apply(Numbered(number, record) for record in cursor.details(number).values())
         live.apply(Numbered(number, record) for record in machines.values())
@@ -232,8 +384,6 @@ class History:
             machine.clock = clock
             machine.transitions = counts.get(key, machine.transitions)
             machine.version += 1
-            if len(glow.get(key, ())) == len(machine.names):
-                machine.changed_at = glow[key]
         live.tail.clear()
         live.tail.extend(tail)
         for moment in tail:
@@ -248,14 +398,4 @@ class History:
             record for _, record in cursor.commands(before=number + 1, limit=live.commands.maxlen or 0)
         )
         live.connection = cursor.connection(number) or live.connection
-        live.transitions = self._writer.kept_transitions + self._writer.dropped_transitions
         live.newest_number = number
-        live.structure_version += 1
-        live.clock_version += 1
-        return Changes(
-            peers=set(live.peers),
-            machines=set(live.machines),
-            transitions=list(tail),
-            connection=True,
-            rebuilt=True,
-        )

@@ -22,8 +22,10 @@ from amdbg_tui.history.live import Numbered
 from amdbg_tui.history.records import (
     CommandRecord,
     ConnectionRecord,
+    LossRecord,
     MachineKey,
     MachineRecord,
+    MessageRecord,
     NoticeRecord,
     PeerDetailRecord,
     PeerRecord,
@@ -58,6 +60,8 @@ OTHER_TYPES: dict[type, str] = {
     NoticeRecord: "notice",
     CommandRecord: "command",
     ConnectionRecord: "connection",
+    MessageRecord: "message",
+    LossRecord: "loss",
 }
 DETAIL = OTHER_TYPES[PeerDetailRecord]
 Row = tuple[object, ...]
@@ -119,7 +123,7 @@ class Writer:
                 self.next_number = number + 1
                 generation.transitions += 1
                 transitions.append(self._transition_row(number, record, changed, generation))
-                numbered.append(Numbered(number, record, changed))
+                numbered.append(Numbered(number, record, changed, generation.names))
             else:
                 self._other(record, others, machines, numbered)
         details = sum(_is_detail(row) for row in others)

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import trio
 
-from amdbg_tui.history.live import TOPIC_SLOT
 from amdbg_tui.history.records import (
+    TOPIC_SLOT,
     MachineKey,
     NoticeRecord,
     PeerDetailRecord,

@@ -1,4 +1,8 @@
-"""How long to wait before something is tried again: twice as long each time, up to a bound."""
+"""How long to wait before something is tried again: twice as long each time, up to a bound.
+
+A peer that does not answer was perhaps only restarted: for a while it is tried often. One that takes us in and
+throws us out again is tried ever more rarely from the start.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +16,26 @@ class Backoff:
     first_s: float
     longest_s: float
     settled_s: float
-    """A connection that lasted shorter than this does not count as success: who takes us in only to throw us out
-    again is dialled ever more rarely."""
+    """A connection that lasted shorter than this, and that the other side closed, does not count as success: who
+    takes us in only to throw us out again is dialled ever more rarely."""
+    eager_s: float = 0.0
+    """For so long after a connection was lost ..."""
+    eager_longest_s: float = 0.0
+    """... no wait is longer than this."""
     wait_s: float = 0.0
     """The last wait; 0 when the next is the first."""
+    unwanted: bool = False
+    """Whether the other side throws us out."""
 
-    def lost(self, lasted_s: float) -> None:
-        """A connection ended."""
-        if lasted_s >= self.settled_s:
+    def lost(self, lasted_s: float, *, thrown_out: bool = True) -> None:
+        """A connection ended after `lasted_s`; `thrown_out`: the other side closed it."""
+        self.unwanted = thrown_out and lasted_s < self.settled_s
+        if not self.unwanted:
             self.wait_s = 0.0
 
-    def next(self) -> float:
-        """The wait before the next try."""
-        self.wait_s = min(max(self.first_s, 2 * self.wait_s), self.longest_s)
+    def next(self, away_s: float = 0.0) -> float:
+        """The wait before the next try, `away_s` after the connection was lost."""
+        eager = not self.unwanted and away_s < self.eager_s
+        longest_s = self.eager_longest_s if eager else self.longest_s
+        self.wait_s = min(max(self.first_s, 2 * self.wait_s), longest_s)
         return self.wait_s

@@ -22,8 +22,8 @@ class Limits:
     tags: int = 64
     """Tags of one machine."""
     name_bytes: int = 256
-    """Longest machine id, state name, parent id, peer id."""
+    """Longest machine id, state name, parent id, peer id, in bytes of UTF-8."""
     tag_bytes: int = 256
-    """Longest tag."""
+    """Longest tag of a machine, in bytes of UTF-8."""
     machine_index: int = 1_000_000
     """Highest index of a machine; negative ones are refused."""

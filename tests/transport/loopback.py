@@ -68,6 +68,11 @@ class Child:
     def peer_id(self) -> str:
         return self.address.rpartition("/")[2]
 
+    @property
+    def listen(self) -> str:
+        """Where it listens: for another one that takes its place."""
+        return self.address.partition("/p2p/")[0]
+
 
 _CHILD = """
 import sys, trio

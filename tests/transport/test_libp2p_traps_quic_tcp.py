@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import itertools
 import os
 import signal
 from typing import Any
@@ -15,9 +17,10 @@ from libp2p.stream_muxer.mplex.mplex import MPLEX_PROTOCOL_ID, Mplex
 from multiaddr import Multiaddr
 
 from ampubsub.transport.interface import MessageReceived, PeerConnected, PeerDisconnected
-from ampubsub.transport.libp2p import Libp2pTransport, TransportSettings, session
+from ampubsub.transport.libp2p import Identity, Libp2pTransport, TransportSettings, session
 from ampubsub.transport.libp2p.plan import Plan, new_plan
-from tests.transport.loopback import QUIC, TCP, TOPIC, child_peer, event_of, holds, until
+from ampubsub.transport.libp2p.workarounds import quic
+from tests.transport.loopback import QUIC, TCP, TOPIC, child_peer, event_of, holds, parts_of, until
 
 pytestmark = [pytest.mark.trio, pytest.mark.network]
 
@@ -65,6 +68,54 @@ async def test_notice_dead_peers(with_workaround: bool) -> None:
         await event_of(root, PeerConnected)
         os.kill(child.process.pid, signal.SIGKILL)
         assert await holds(lambda: not root.connected_peers(), within_s=5) is with_workaround
+
+
+@both_ways
+async def test_end_connections_in_full(with_workaround: bool) -> None:
+    """That the last connection to a killed QUIC peer has ended is never told, and never redialled."""
+    settings = TransportSettings(ping_interval_s=0.3, idle_timeout_s=1)
+    leaf = Libp2pTransport(settings, without=[] if with_workaround else ["end_connections_in_full"])
+    async with leaf.opened([]), child_peer(QUIC) as root:
+        await leaf.connect(root.address)
+        await event_of(leaf, PeerConnected)
+        root.process.kill()
+        assert await holds(lambda: not leaf.connected_peers(), within_s=5) is with_workaround
+
+
+@both_ways
+async def test_certify_for_all_times(with_workaround: bool) -> None:
+    """Who is more than a minute behind refuses a QUIC peer, and after a year everybody does."""
+    leaf = Libp2pTransport(without=[] if with_workaround else ["certify_for_all_times"])
+    async with leaf.opened([]):
+        certificate = quic.quic_transport(parts_of(leaf).network)._security_manager.tls_config.certificate
+        valid = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+        assert (valid > datetime.timedelta(days=2000 * 365)) is with_workaround
+        a_day_behind = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+        assert (certificate.not_valid_before_utc < a_day_behind) is with_workaround
+
+
+@both_ways
+async def test_knock_often(with_workaround: bool) -> None:
+    """The first packet of a QUIC dial is repeated after ever longer pauses: who starts in one of them waits."""
+    leaf = Libp2pTransport(without=[] if with_workaround else ["knock_often"])
+    silent = trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
+    with silent:
+        await silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        heard: list[float] = []
+        async with leaf.opened([]), trio.open_nursery() as nursery:
+
+            async def dial() -> None:
+                await leaf.connect(f"/ip4/127.0.0.1/udp/{port}/quic-v1/p2p/{Identity.new().peer_id}")
+
+            nursery.start_soon(dial)
+            with trio.move_on_after(4):
+                while True:
+                    await silent.recvfrom(2000)
+                    heard.append(trio.current_time())
+            nursery.cancel_scope.cancel()
+        longest = max(later - sooner for sooner, later in itertools.pairwise(heard))
+        assert (longest < 1.3) is with_workaround
 
 
 @both_ways

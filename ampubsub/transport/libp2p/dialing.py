@@ -15,11 +15,16 @@ from multiaddr import Multiaddr  # type: ignore[import-untyped]
 from ampubsub.transport.address import Address
 from ampubsub.transport.backoff import Backoff
 from ampubsub.transport.interface import AddressError, DialError
+from ampubsub.transport.libp2p.workarounds import quic
 
 if TYPE_CHECKING:
     from ampubsub.transport.libp2p.session import Session
 
 log = logging.getLogger("ampubsub.transport")
+
+
+class ThrownOutError(DialError):
+    """A peer took our connection and closed it at once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +44,8 @@ class Dialer:
         self._settings = session.parts.settings
         self._known: dict[str, Known] = {}
         self._dialling: dict[str, trio.Event] = {}
+        self._ended: dict[str, str] = {}
+        """Why connections to peers being dialled ended."""
 
     async def connect(self, address: Address) -> str:
         """Dial one address unless its peer is connected; return the peer id. Raises `DialError`."""
@@ -53,6 +60,7 @@ class Dialer:
                 await self._dial(address)
             finally:
                 del self._dialling[peer_id]
+                self._ended.pop(peer_id, None)
                 done.set()
         known = self._known.get(peer_id)
         if known is None:
@@ -64,7 +72,18 @@ class Dialer:
 
     def _new_backoff(self) -> Backoff:
         settings = self._settings
-        return Backoff(settings.redial_base_s, settings.redial_max_s, settings.redial_settled_s)
+        return Backoff(
+            settings.redial_base_s,
+            settings.redial_max_s,
+            settings.redial_settled_s,
+            settings.redial_eager_s,
+            min(settings.redial_eager_max_s, settings.redial_max_s),
+        )
+
+    def ended(self, peer_id: str, why: str) -> None:
+        """The last connection to a peer ended."""
+        if peer_id in self._dialling:
+            self._ended[peer_id] = why
 
     def forget(self, peer_id: str) -> None:
         """Stop redialling a peer."""
@@ -72,24 +91,30 @@ class Dialer:
         if known is not None and known.redialling is not None:
             known.redialling.cancel()
 
-    async def redial(self, peer_id: str, lasted_s: float) -> None:
-        """Dial a known peer again and again, ever more rarely, until it is connected or forgotten.
+    async def redial(self, peer_id: str, lasted_s: float, *, thrown_out: bool) -> None:
+        """Dial a known peer again and again, in the end ever more rarely, until it is connected or forgotten.
 
-        `lasted_s` is how long the connection lasted: who accepts us only to close again is not dialled at once.
+        `lasted_s` is how long the connection lasted, `thrown_out` whether the other side closed it: who accepts
+        us only to close again is not dialled at once.
         """
         known = self._known.get(peer_id)
         if known is None or known.redialling is not None:
             return
         jitter = self._settings.redial_jitter
-        known.backoff.lost(lasted_s)
+        known.backoff.lost(lasted_s, thrown_out=thrown_out)
+        since = trio.current_time()
         with trio.CancelScope() as known.redialling:
             try:
                 while True:
-                    await trio.sleep(known.backoff.next() * random.uniform(1 - jitter, 1 + jitter))
+                    wait_s = known.backoff.next(trio.current_time() - since)
+                    await trio.sleep(wait_s * random.uniform(1 - jitter, 1 + jitter))
                     for address in list(known.addresses):
                         try:
                             await self.connect(address)
                             return
+                        except ThrownOutError as error:
+                            log.debug("redial: %s", error)
+                            known.backoff.unwanted = True
                         except DialError as error:
                             log.debug("redial: %s", error)
             finally:
@@ -114,6 +139,20 @@ class Dialer:
             raise
         except Exception as error:
             raise DialError(f"Cannot dial {address}: {_reason(error, timeout_s)}") from error
+        await self._welcomed(address, peer_id)
+
+    async def _welcomed(self, address: Address, peer_id: ID) -> None:
+        """Wait for the peer's first word. Who refuses us does so after the handshake: the dial itself succeeds."""
+        peer = self._session.peers.get(peer_id)
+        if peer is not None:
+            with trio.move_on_after(self._settings.welcome_s):
+                await peer.welcomed.wait()
+        if peer_id not in self._session.peers:
+            why = self._ended.get(str(peer_id), "closed by the peer")
+            raise ThrownOutError(
+                f"Cannot dial {address}: the connection stood and ended at once ({why}). Perhaps the peer refuses "
+                f"us for what we sent or by a list, has too many connections, or {quic.CLOCKS_DIFFER}"
+            )
 
 
 async def _resolve(address: Address) -> Address:
@@ -143,6 +182,8 @@ def _reason(error: BaseException, timeout_s: float) -> str:
     lowered = " ".join(chain).lower()
     if "mismatch" in lowered:
         return "another peer answers there. Use the address that the wanted peer prints now"
+    if "certificate not yet valid" in lowered or "certificate has expired" in lowered:
+        return f"its certificate is not valid now: {quic.CLOCKS_DIFFER}"
     if "timed out" in lowered or "timeout" in lowered:
         return f"no answer in {timeout_s:g} s. Is the peer running there, and is its port open?"
     if "refused" in lowered:

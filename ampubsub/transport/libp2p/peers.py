@@ -22,6 +22,8 @@ from ampubsub.transport.libp2p.workarounds import quic, swarm, tcp
 
 log = logging.getLogger("ampubsub.transport")
 
+LOST = "connection lost"
+NOT_HEARD = "not heard of any more"
 _MAX_IDENTIFY_BYTES = 65536
 _MAX_AGENT = 200
 _MAX_PROTOCOLS = 200
@@ -62,8 +64,12 @@ class Connection:
         if self.closing:
             return self.closing
         if self.is_quic:
-            return quic.why_closed(muxed) or "connection lost"
-        return "not heard of any more" if getattr(muxed, "silent_too_long", False) else "closed by the peer"
+            return quic.why_closed(muxed) or LOST
+        return NOT_HEARD if getattr(muxed, "silent_too_long", False) else "closed by the peer"
+
+    def was_closed_by_peer(self) -> bool:
+        """Whether the peer ended it in order; else we did, or it was lost."""
+        return not self.closing and self.why_ended() not in (LOST, NOT_HEARD)
 
     async def close(self, why: str) -> None:
         """Close it, so that the other side notices at once. Idempotent."""
@@ -84,6 +90,8 @@ class Peer:
     """What was told of its subscriptions."""
     agent: str = ""
     protocols: tuple[str, ...] = ()
+    welcomed: trio.Event = field(default_factory=trio.Event)
+    """Set when it said a first word, or will say none."""
 
 
 @dataclass(slots=True)

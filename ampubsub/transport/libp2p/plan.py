@@ -34,6 +34,7 @@ class Plan:
     keys: KeyPair
     quic: QUICTransportConfig = field(default_factory=QUICTransportConfig)
     """Also carries the limits of all connections, TCP's too (it is a `ConnectionConfig`)."""
+    quic_transport: type[QUICTransport] = QUICTransport
     security: dict[TProtocol, Any] | None = None
     muxers: dict[TProtocol, Any] | None = None
     resources: ResourceManager | None = None
@@ -95,7 +96,7 @@ def build(plan: Plan) -> Parts:
     """Make the host, its GossipSub router and its pubsub, none of them running."""
     host = new_host(
         key_pair=plan.keys,
-        transports=[QUICTransport(plan.keys.private_key, config=plan.quic), TCP()],
+        transports=[plan.quic_transport(plan.keys.private_key, config=plan.quic), TCP()],
         enable_quic=True,
         quic_transport_opt=plan.quic,
         sec_opt=plan.security,

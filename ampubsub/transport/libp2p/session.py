@@ -46,6 +46,7 @@ class Session:
         applier.all(FOR_PLANS, plan)
         self.parts = build(plan)
         applier.all(FOR_PARTS, self.parts)
+        quic.tell_when_clocks_differ(self.parts.network, self._clocks_differ)
         self.events = events
         self.peers: dict[ID, Peer] = {}
         self._settings = settings
@@ -168,10 +169,21 @@ class Session:
         del self.peers[peer.id]
         for topic in sorted(peer.topics):
             self.events.put(PeerUnsubscribed(topic, str(peer.id)))
+        why = connection.why_ended()
         if peer.announced:
-            self.events.put(PeerDisconnected(str(peer.id), connection.why_ended()))
+            self.events.put(PeerDisconnected(str(peer.id), why))
+        self.dialer.ended(str(peer.id), why)
+        peer.welcomed.set()
         if not self.is_closing:
-            self._start(self.dialer.redial, str(peer.id), trio.current_time() - peer.since)
+            self._start(self._redial, peer, connection)
+
+    async def _redial(self, peer: Peer, last: Connection) -> None:
+        lasted_s = trio.current_time() - peer.since
+        await self.dialer.redial(str(peer.id), lasted_s, thrown_out=last.was_closed_by_peer())
+
+    def _clocks_differ(self) -> None:
+        self.events.dropped["certificate-time"] += 1
+        log.warning("Refused a peer whose certificate is not valid now: %s", quic.CLOCKS_DIFFER)
 
     async def _welcome(self, peer: Peer) -> None:
         """Learn what a new peer is and tell of it."""
@@ -182,6 +194,7 @@ class Session:
                 break
             self._announce(peer)
             await trio.sleep(0.1 * 2**tries)
+        peer.welcomed.set()
         self._announce(peer)
 
     def _announce(self, peer: Peer) -> None:
@@ -246,6 +259,7 @@ class Session:
         peer = self.peers.get(peer_id)
         if peer is None:
             return
+        peer.welcomed.set()
         self._announce(peer)
         topics = self.topics_of(peer_id)
         for topic in sorted(topics - peer.topics):

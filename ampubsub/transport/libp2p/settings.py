@@ -39,12 +39,13 @@ class TransportSettings:
     """How long a connected peer whose pubsub stream broke keeps its subscriptions."""
 
     # Dead peers
-    ping_interval_s: float = 5.0
+    ping_interval_s: float = 1.5
     """A ping on every connection this often; keeps silent peers alive and measures the round trip."""
-    ping_limit_s: float = 15.0
-    """TCP: a ping unanswered for this long closes the connection."""
-    idle_timeout_s: float = 20.0
-    """QUIC: a connection on which nothing, not even a ping, was heard for this long is dead. Go: 30."""
+    ping_limit_s: float = 7.5
+    """TCP: a ping unanswered for this long closes the connection. A peer that stops for 5 s is kept."""
+    idle_timeout_s: float = 8.5
+    """QUIC: a connection on which nothing, not even a ping, was heard for this long is dead: noticed in less than
+    10 s, while a peer that stops for 5 s is kept. Go: 30; the shorter of the two sides' limits counts for both."""
     stream_read_timeout_s: float = 1e9
     """QUIC: how long a stream may be silent. py-libp2p: 30, after which gossip dies without a trace."""
     write_timeout_s: float = 20.0
@@ -54,10 +55,17 @@ class TransportSettings:
     waits behind it waits in the send queue."""
 
     # Redialling known peers
-    redial_base_s: float = 0.5
+    redial_base_s: float = 0.25
+    redial_eager_s: float = 300.0
+    """For so long after the loss the waits stay short, so that a peer that was restarted is back soon."""
+    redial_eager_max_s: float = 1.0
+    """The longest wait meanwhile."""
     redial_max_s: float = 30.0
-    redial_settled_s: float = 15.0
-    """A connection that lasted shorter than this does not restart the back-off."""
+    """The longest wait after that, and towards peers that take us in only to throw us out."""
+    redial_settled_s: float = 5.0
+    """A connection that the other side closed earlier than this does not restart the back-off."""
+    welcome_s: float = 2.0
+    """How long a dial waits for the first word of the peer, to tell who is thrown out at once."""
     redial_jitter: float = 0.5
     """Each wait is multiplied by a random factor between 1 - jitter and 1 + jitter."""
 

@@ -11,6 +11,7 @@ from ampubsub.transport.libp2p.workarounds import gossipsub, pubsub, quic, swarm
 FOR_PLANS = (
     quic.let_streams_be_silent,
     quic.notice_dead_peers,
+    quic.knock_often,
     tcp.speak_yamux_only,
     swarm.encrypt_always,
     swarm.lift_hidden_limits,
@@ -20,6 +21,8 @@ FOR_PLANS = (
 )
 
 FOR_PARTS = (
+    quic.certify_for_all_times,
+    quic.end_connections_in_full,
     swarm.connect_only_when_told,
     swarm.contain_stream_handlers,
     swarm.free_inbound_slots,

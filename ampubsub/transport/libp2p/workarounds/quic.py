@@ -1,14 +1,37 @@
-"""QUIC: streams that die unseen, and dead peers that nobody notices."""
+"""QUIC: streams that die unseen, dead peers that nobody notices, certificates that clocks make invalid."""
 
 from __future__ import annotations
 
+import copy
+import datetime
 import itertools
 from collections.abc import Callable
 from typing import Any
 
-from ampubsub.transport.libp2p.plan import Plan
+import trio
+from aioquic.quic.connection import QuicConnection
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from libp2p.custom_types import TProtocol
+from libp2p.network.swarm import Swarm
+from libp2p.peer.id import ID
+from libp2p.transport.quic.connection import QUICConnection
+from libp2p.transport.quic.transport import QUICTransport
+from libp2p.transport.quic.utils import multiaddr_to_quic_version, quic_multiaddr_to_endpoint
+from multiaddr import Multiaddr  # type: ignore[import-untyped]
+
+from ampubsub.transport.libp2p.plan import Parts, Plan
 
 _ping_ids = itertools.count(1)
+_ENDING_S = 5.0
+"""How long the end of a connection may take to be told to all who keep it."""
+_ALERTS_OF_TIME = (0x12A, 0x12D)
+"""CRYPTO_ERROR (RFC 9001, 4.8) with TLS's alerts `bad_certificate` and `certificate_expired`."""
+VALID_FROM = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+"""Where the clock of a board without a battery starts."""
+VALID_UNTIL = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
+"""RFC 5280, 4.1.2.5: the date of a certificate with no well-defined expiration."""
+CLOCKS_DIFFER = "the clocks of the two machines differ by more than a minute: set them"
 
 
 def let_streams_be_silent(plan: Plan) -> None:
@@ -19,6 +42,132 @@ def let_streams_be_silent(plan: Plan) -> None:
 def notice_dead_peers(plan: Plan) -> None:
     """The idle timeout is 600 s, and nothing is sent meanwhile. Needs `ping`, or the living go too."""
     plan.quic.idle_timeout = plan.settings.idle_timeout_s
+
+
+def end_connections_in_full(parts: Parts) -> None:
+    """Who ends a connection is cancelled by its own end, before the listener and the swarm are told.
+
+    So a peer that vanishes stays in memory for ever, and nobody knows that its last connection is gone. It
+    happens in whichever task found the end, mostly one of the connection's own, all of which it cancels. And
+    the end that a timer brings is looked at only when the loop wakes again, 2 s later.
+    """
+    network: Any = parts.network
+    add = network.add_conn
+
+    async def add_conn(muxed: Any, direction: str = "unknown") -> Any:
+        if hasattr(muxed, "_quic"):
+            terminated = muxed._handle_connection_terminated
+
+            async def in_full(event: Any) -> None:
+                with trio.CancelScope(deadline=trio.current_time() + _ENDING_S, shield=True):
+                    await terminated(event)
+
+            timer = muxed._handle_timer_events
+
+            async def at_once() -> None:
+                await timer()
+                if muxed._quic._events:
+                    muxed._signal_activity()
+
+            muxed._handle_connection_terminated = in_full
+            muxed._handle_timer_events = at_once
+        return await add(muxed, direction)
+
+    network.add_conn = add_conn
+
+
+def knock_often(plan: Plan) -> None:
+    """A dial repeats its first packet after 0.2, 0.4, 0.8, 1.6, 3.2 s: who starts in between waits.
+
+    So a peer that comes back while it is dialled is connected some seconds late.
+    """
+    plan.quic_transport = KnockingTransport
+
+
+class KnockingTransport(QUICTransport):
+    """py-libp2p's, but for the pauses between the first packets of a dial: at most some 0.8 s."""
+
+    async def dial(self, maddr: Multiaddr) -> QUICConnection:
+        """Dial an address with its `/p2p/` part; return a connection whose peer is verified."""
+        host, port = quic_multiaddr_to_endpoint(maddr)
+        configuration = self._quic_configs[TProtocol(f"{multiaddr_to_quic_version(maddr)}_client")]
+        native = QuicConnection(configuration=copy.copy(configuration))
+        connection = QUICConnection(
+            quic_connection=native,
+            remote_addr=(host, port),
+            remote_peer_id=ID.from_string(maddr.get_peer_id()),
+            local_peer_id=self._peer_id,
+            is_initiator=True,
+            maddr=maddr,
+            transport=self,
+            security_manager=self._security_manager,
+        )
+        assert self._background_nursery is not None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_knock, connection)
+            await connection.connect(self._background_nursery)
+            nursery.cancel_scope.cancel()
+        self._connections[f"{host}:{port}"] = connection
+        return connection
+
+
+async def _knock(connection: QUICConnection) -> None:
+    loss = connection._quic._loss
+    while True:
+        await trio.sleep(0.1)
+        if loss._pto_count > 2:
+            loss._pto_count = 2
+            connection._signal_activity()  # its loop sleeps until the later time
+
+
+def quic_transport(network: Swarm) -> Any:
+    """The QUIC part of a host."""
+    transports = network.transport_manager.get_transports()
+    return next(each for each in transports if isinstance(each, QUICTransport))
+
+
+def certify_for_all_times(parts: Parts) -> None:
+    """A certificate is valid from a minute before the host was made, for a year.
+
+    A peer whose clock is further behind refuses it, and after a year everybody does. Time protects nothing
+    here: each host signs its own certificate, and the peer id in it says whose it is.
+    """
+    certify(parts.network, VALID_FROM, VALID_UNTIL)
+
+
+def certify(network: Swarm, valid_from: datetime.datetime, valid_until: datetime.datetime) -> None:
+    """Give the host's certificate, otherwise as it is, another time of validity."""
+    transport = quic_transport(network)
+    tls = transport._security_manager.tls_config
+    old: x509.Certificate = tls.certificate
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(old.issuer)
+        .public_key(old.public_key())
+        .serial_number(old.serial_number)
+        .not_valid_before(valid_from)
+        .not_valid_after(valid_until)
+    )
+    for extension in old.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    tls.certificate = builder.sign(tls.private_key, hashes.SHA256())
+    for configuration in transport._quic_configs.values():
+        configuration.certificate = tls.certificate
+
+
+def tell_when_clocks_differ(network: Swarm, told: Callable[[], None]) -> None:
+    """Tell of others' certificates that our clock makes invalid: py-libp2p refuses them without a word."""
+    security = quic_transport(network)._security_manager
+    verify = security.verify_peer_identity
+
+    def verify_and_say(certificate: Any, expected: Any = None) -> Any:
+        now = datetime.datetime.now(datetime.UTC)
+        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+            told()
+        return verify(certificate, expected)
+
+    security.verify_peer_identity = verify_and_say
 
 
 async def ping(muxed: Any) -> None:
@@ -65,4 +214,6 @@ def why_closed(muxed: Any) -> str:
         return ""
     if event.reason_phrase == "Idle timeout":
         return "not heard of any more"
+    if event.error_code in _ALERTS_OF_TIME or "certificate" in event.reason_phrase.lower():
+        return f"the peer refuses our certificate; perhaps {CLOCKS_DIFFER}"
     return "closed by the peer"

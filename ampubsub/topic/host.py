@@ -17,10 +17,9 @@ from contextlib import asynccontextmanager
 import trio
 
 from ampubsub.transport.interface import (
-    Dropped,
-    PeerConnected,
-    PeerDisconnected,
+    MessageReceived,
     PeerSubscribed,
+    PeerUnsubscribed,
     Transport,
     TransportError,
     TransportEvent,
@@ -126,7 +125,7 @@ class Host:
             if isinstance(event, PeerSubscribed):
                 self._subscribed.set()
                 self._subscribed = trio.Event()
-            if isinstance(event, PeerConnected | PeerDisconnected | Dropped):
+            if not isinstance(event, MessageReceived | PeerSubscribed | PeerUnsubscribed):
                 sinks = [sink for group in self._sinks.values() for sink in group]
             else:
                 sinks = list(self._sinks.get(event.topic, ()))

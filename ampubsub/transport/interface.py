@@ -9,10 +9,15 @@ time through trio's clock only, so that the in-memory one runs under a virtual c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+
+DIRECT_PROTOCOL = "/ampubsub/sync/1"
+"""The private stream between peers of ours. Go peers see its name among our protocols, and never a stream of it."""
+DIRECT_FRAME_BYTES = 524_288
+"""Most bytes of one frame of it."""
 
 
 class TransportError(Exception):
@@ -46,27 +51,36 @@ class MessageReceived:
     restarts (GossipSub `seqno`, counted up from the time in nanoseconds). 0 when unknown. It tells old news
     from a restart."""
     signed: bytes = b""
-    """The whole signed message as it travelled (GossipSub Message protobuf); empty when unknown."""
+    """The whole signed message as it travelled (GossipSub's protobuf `Message`), for `Transport.open_signed` of
+    another peer. Empty when unknown."""
 
 
 class Verdict(Enum):
-    """What a topic says of a message before it is relayed."""
+    """What is to become of a message whose signature is good."""
 
     ACCEPT = "accept"
+    """Deliver it, and hand it on."""
     IGNORE = "ignore"
+    """Neither; nobody is to blame."""
     REJECT = "reject"
-    """Only for what go-libp2p-pubsub itself would reject."""
+    """Neither, and whoever handed it on is to blame. Only for what go-libp2p-pubsub itself would reject: an honest
+    Go neighbour hands on everything else."""
+
+
+Check = Callable[[MessageReceived], Verdict]
 
 
 class DisconnectCause(StrEnum):
-    """Why a connection ended."""
+    """How the last connection to a peer ended."""
 
     CLOSED = "closed"
-    """The other side closed in order."""
+    """The other side closed it in order."""
     LOST = "lost"
-    """Reset, or it did not answer in time."""
+    """It was reset, or the peer was not heard of any more."""
     OURS = "ours"
+    """We closed it."""
     EXPELLED = "expelled"
+    """We threw the peer out for what it sent, or because a list forbids it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +106,33 @@ class PeerConnected:
     peer_id: str
     address: str
     """Remote multiaddr without the `/p2p/` part; empty when unknown."""
+    dialled: bool = False
+    """Whether we dialled the peer; else it dialled us."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerDisconnected:
-    """The last connection to a peer ended."""
+    """The last connection to a peer ended. Told before the `PeerUnsubscribed` that follow from it."""
 
     peer_id: str
     reason: str
+    """For a person."""
+    cause: DisconnectCause = DisconnectCause.LOST
+
+
+@dataclass(frozen=True, slots=True)
+class DirectOpened:
+    """A connected peer speaks our private protocol, and the stream stands. Told again when a new one replaces it."""
+
+    peer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DirectReceived:
+    """One frame of a peer's private stream. It comes from that peer itself; what it holds is as it says."""
+
+    peer_id: str
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +145,14 @@ class Dropped:
 
 
 TransportEvent = (
-    MessageReceived | PeerSubscribed | PeerUnsubscribed | PeerConnected | PeerDisconnected | Dropped
+    MessageReceived
+    | PeerSubscribed
+    | PeerUnsubscribed
+    | PeerConnected
+    | PeerDisconnected
+    | DirectOpened
+    | DirectReceived
+    | Dropped
 )
 
 
@@ -134,6 +174,16 @@ class PeerDetail:
     connections: int = 0
     connected_since: float | None = None
     """Seconds on trio's clock."""
+    dialled: bool = False
+    """Whether we dialled it."""
+    direct: bool = False
+    """Whether the private stream stands."""
+    bytes_in: int = 0
+    """What came from it on pubsub and private streams since it connected; handed-on messages of others included."""
+    bytes_out: int = 0
+    messages_in: int = 0
+    """Messages it handed to us, known ones included."""
+    messages_out: int = 0
 
 
 class Transport(ABC):
@@ -185,6 +235,38 @@ class Transport(ABC):
     @abstractmethod
     async def publish(self, topic: str, data: bytes) -> None:
         """Hand `data` to the topic. Raises `TransportError` when not joined or over the size limit."""
+
+    @abstractmethod
+    def check_with(self, topic: str, check: Check | None) -> None:
+        """Ask `check` about each message of `topic` whose signature is good; None: accept all.
+
+        It is asked once for each message, synchronously, before the message is handed on, remembered as seen or
+        queued for `events()`; not about our own. It must not wait nor call the transport. One that raises
+        counts as IGNORE, and in `dropped` as `check-failed`.
+        """
+
+    @abstractmethod
+    def send_direct(self, peer_id: str, data: bytes) -> bool:
+        """Queue a frame for a peer's private stream. Never waits.
+
+        False: there is no stream, or its queue is full; nothing was sent then. Frames arrive in order, while the
+        stream stands. Raises `TransportError` for frames over `DIRECT_FRAME_BYTES`.
+        """
+
+    @abstractmethod
+    def open_signed(self, topic: str, signed: bytes) -> MessageReceived | None:
+        """The message in `MessageReceived.signed`, come by another way; None when it is forged or of another topic.
+
+        `received_from` is empty. Nothing is remembered, and nobody is blamed.
+        """
+
+    @abstractmethod
+    def address_record(self) -> bytes:
+        """Our addresses, signed by us (libp2p's signed peer record); empty when we do not listen."""
+
+    @abstractmethod
+    def open_address_record(self, data: bytes) -> tuple[str, tuple[str, ...]] | None:
+        """Whose record it is, and its addresses, each ending in `/p2p/PEERID`; None when it is forged or unreadable."""
 
     @abstractmethod
     def events(self) -> AsyncIterator[TransportEvent]:

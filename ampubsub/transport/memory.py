@@ -1,10 +1,14 @@
 """An in-memory network under trio's clock: the same interface, with delay, loss and worse by script and seed.
 
 Nothing here sleeps in real time or asks the operating system for anything, so that under a virtual clock a
-day of thirty peers takes seconds, and the same seed gives the same day. Hosts connect by links; a message
-reaches every host of its topic that links of the topic's hosts lead to, each hop with its own delay and luck.
+day of thirty peers takes seconds, and the same seed gives the same day: no iteration here follows the order of
+a set or of hashes (trio itself runs tasks in a random order unless told otherwise). Hosts connect by links; a
+message reaches every host of its topic that links of the topic's hosts lead to, each hop with its own delay and luck.
+Whether a host hands it on (`check_with`) is asked when it is sent, a moment before it arrives.
 
-Addresses look like `/memory/NAME/p2p/PEERID`.
+Addresses look like `/memory/NAME/p2p/PEERID`. Messages and address records are signed by `Seals`, which only the
+network and each host itself use: a villain made of the public interface can say anything in its own name, nothing in
+another's.
 """
 
 from __future__ import annotations
@@ -16,13 +20,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
+from logging import getLogger
 
 import trio
 
 from ampubsub.transport.backoff import Backoff
+from ampubsub.transport.faults import Faults
 from ampubsub.transport.interface import (
+    DIRECT_FRAME_BYTES,
+    DIRECT_PROTOCOL,
     AddressError,
+    Check,
     DialError,
+    DirectOpened,
+    DirectReceived,
+    DisconnectCause,
     ListenError,
     MessageReceived,
     PeerConnected,
@@ -33,33 +45,15 @@ from ampubsub.transport.interface import (
     Transport,
     TransportError,
     TransportEvent,
+    Verdict,
 )
+from ampubsub.transport.seals import Seals
+
+log = getLogger("ampubsub.transport")
+
+__all__ = ["Faults", "MemoryNetwork", "MemoryTransport"]
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-
-
-@dataclass(slots=True)
-class Faults:
-    """How bad the network is. May be changed at any time; applies to what is sent from then on."""
-
-    delay_s: tuple[float, float] = (0.001, 0.01)
-    """Shortest and longest delay of one hop."""
-    loss: float = 0.0
-    """Share of deliveries that never arrive."""
-    duplication: float = 0.0
-    """Share of deliveries that arrive twice."""
-    reorder: bool = False
-    """Let a later message overtake an earlier one of the same hop."""
-    detection_s: float = 30.0
-    """How long it takes to notice that a peer crashed or is cut off."""
-    dial_timeout_s: float = 5.0
-    redial_s: tuple[float, float] = (1.0, 30.0)
-    """First and longest pause before a lost known peer is dialled again."""
-    redial_settled_s: float = 15.0
-    """A link that lasted shorter than this does not restart the pauses."""
-    message_bytes: int = 1_000_000
-    event_queue: int = 4096
-    """Events that may wait for a host's reader; more are dropped and counted."""
 
 
 class MemoryNetwork:
@@ -73,12 +67,23 @@ class MemoryNetwork:
         self._islands: dict[str, int] = {}
         self._names = count(1)
         self._sequence = count(1)
+        self.seals = Seals(seed)
 
-    def transport(self, name: str = "", peer_id: str | None = None) -> MemoryTransport:
-        """A new host. Give the `peer_id` of an earlier one to come back under the same identity."""
+    def transport(
+        self,
+        name: str = "",
+        peer_id: str | None = None,
+        *,
+        agent: str = "ampubsub/memory",
+        direct: bool = True,
+    ) -> MemoryTransport:
+        """A new host. Give the `peer_id` of an earlier one to come back under the same identity.
+
+        `direct`: whether it speaks the private protocol; Go peers do not.
+        """
         number = next(self._names)
         known = peer_id or "12D3KooW" + "".join(self.random.choices(_BASE58, k=44))
-        return MemoryTransport(self, name or f"host{number}", known)
+        return MemoryTransport(self, name or f"host{number}", known, agent=agent, direct=direct)
 
     # -- scripts -----------------------------------------------------------------------------------
 
@@ -110,6 +115,7 @@ class MemoryNetwork:
         """Carry one message to every host of the topic that is linked to its author through such hosts."""
         faults, chance = self.faults, self.random.random
         sequence = self.next_sequence()
+        signed = self.seals.signed(author.peer_id, sequence, topic, data)
         reached = {author.peer_id}
         hops: deque[tuple[str, float]] = deque([(author.peer_id, 0.0)])
         while hops:
@@ -124,7 +130,11 @@ class MemoryNetwork:
                     continue  # it may still come by another way
                 reached.add(neighbour)
                 due = at + self.delay()
-                event = MessageReceived(topic, author.peer_id, data, relay, sequence)
+                event = MessageReceived(topic, author.peer_id, data, relay, sequence, signed)
+                self.hosts[relay].traffic(neighbour).sent(len(signed))
+                host.traffic(relay).heard(len(signed))
+                if not host.accepts(event):
+                    continue
                 host.push(event, due, relay)
                 if faults.duplication and chance() < faults.duplication:
                     host.push(event, due + self.delay(), relay)
@@ -136,11 +146,49 @@ class MemoryNetwork:
         return shortest + (longest - shortest) * self.random.random()
 
 
+@dataclass(slots=True)
+class _Traffic:
+    """What went over one link, for `PeerDetail`."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    messages_in: int = 0
+    messages_out: int = 0
+
+    def sent(self, size: int) -> None:
+        """Count one message to the peer."""
+        self.bytes_out += size
+        self.messages_out += 1
+
+    def heard(self, size: int) -> None:
+        """Count one message of the peer."""
+        self.bytes_in += size
+        self.messages_in += 1
+
+
+@dataclass(frozen=True, slots=True)
+class _DirectDue:
+    """Something of a private stream under way: it arrives if the link it was sent on still stands."""
+
+    event: DirectOpened | DirectReceived
+    since: float
+
+
 class MemoryTransport(Transport):
     """One host of a `MemoryNetwork`."""
 
-    def __init__(self, network: MemoryNetwork, name: str, peer_id: str) -> None:
+    def __init__(
+        self,
+        network: MemoryNetwork,
+        name: str,
+        peer_id: str,
+        *,
+        agent: str = "ampubsub/memory",
+        direct: bool = True,
+    ) -> None:
         self.network = network
+        self.agent = agent
+        self.speaks_direct = direct
         self.name = name
         self.links: dict[str, float] = {}
         """Linked peer ids, with the time at which the link stood."""
@@ -151,7 +199,12 @@ class MemoryTransport(Transport):
         self._redialled: set[str] = set()
         self._dropped: Counter[str] = Counter()
         self._open = False
-        self._pending: list[tuple[float, int, TransportEvent]] = []
+        self._checks: dict[str, Check] = {}
+        self._traffic: dict[str, _Traffic] = {}
+        self._dialled: set[str] = set()
+        self._direct_bytes: Counter[str] = Counter()
+        """Bytes under way to us, by sender."""
+        self._pending: list[tuple[float, int, TransportEvent | _DirectDue]] = []
         self._serial = count()
         self._latest: dict[str, float] = {}
         self._wake = trio.Event()
@@ -180,6 +233,8 @@ class MemoryTransport(Transport):
         self._pending.clear()
         self._latest.clear()
         self._dropped.clear()
+        self._traffic.clear()
+        self._direct_bytes.clear()
         self.network.hosts[self._peer_id] = self
         try:
             async with trio.open_nursery() as nursery:
@@ -219,6 +274,54 @@ class MemoryTransport(Transport):
         self._link(other)
         return peer
 
+    def check_with(self, topic: str, check: Check | None) -> None:
+        """Ask `check` about each message of `topic`, at the moment it is sent towards us."""
+        if check is None:
+            self._checks.pop(topic, None)
+        else:
+            self._checks[topic] = check
+
+    def send_direct(self, peer_id: str, data: bytes) -> bool:
+        """Send a frame to a linked peer that speaks the private protocol; a lost link loses what is under way."""
+        if len(data) > DIRECT_FRAME_BYTES:
+            raise TransportError(f"a frame of {len(data)} bytes: {DIRECT_FRAME_BYTES} are carried")
+        other = self.network.hosts.get(peer_id)
+        if other is None or not self._direct_stands(peer_id):
+            return False
+        faults = self.network.faults
+        if other._direct_bytes[self._peer_id] + len(data) > faults.direct_queue_bytes:
+            return False
+        self.traffic(peer_id).bytes_out += len(data)
+        if not self.network.reach(self._peer_id, peer_id):
+            return True  # it waits to be sent again, until the link is given up
+        due = self.network.delay()
+        while faults.loss and self.network.random.random() < faults.loss:
+            due += 2 * self.network.delay()  # a stream sends again what was lost
+        other._direct_bytes[self._peer_id] += len(data)
+        frame = _DirectDue(DirectReceived(self._peer_id, data), self.links[peer_id])
+        other.push(frame, due, f"direct {self._peer_id}", in_order=True)
+        return True
+
+    def open_signed(self, topic: str, signed: bytes) -> MessageReceived | None:
+        """The message in `signed`; None when nobody of this network signed it, or for another topic."""
+        opened = self.network.seals.opened(signed)
+        if opened is None or opened.topic != topic:
+            return None
+        return MessageReceived(topic, opened.author, opened.data, "", opened.sequence, signed)
+
+    def address_record(self) -> bytes:
+        """Our address, signed; empty while closed."""
+        if not self._open:
+            return b""
+        return self.network.seals.signed(self._peer_id, 0, "addresses", "\n".join(self.addresses).encode())
+
+    def open_address_record(self, data: bytes) -> tuple[str, tuple[str, ...]] | None:
+        """Whose record it is, and its addresses; None when it is forged."""
+        opened = self.network.seals.opened(data)
+        if opened is None or opened.sequence or opened.topic != "addresses":
+            return None
+        return opened.author, tuple(opened.data.decode().split("\n"))
+
     def forget(self, peer_id: str) -> None:
         """Stop redialling a peer."""
         self._known.pop(peer_id, None)
@@ -227,9 +330,10 @@ class MemoryTransport(Transport):
         """Close the link to a peer."""
         await trio.lowlevel.checkpoint()
         other = self.network.hosts.get(peer_id)
-        self._unlink(peer_id, "closed by us")
+        self._unlink(peer_id, "closed by us", DisconnectCause.OURS)
         if other is not None:
-            other._unlink(self._peer_id, "closed by the other side", self.network.delay())
+            cause = DisconnectCause.CLOSED
+            other._unlink(self._peer_id, "closed by the other side", cause, self.network.delay())
 
     async def join(self, topic: str) -> None:
         """Take part in a topic."""
@@ -284,16 +388,24 @@ class MemoryTransport(Transport):
         other = self.network.hosts.get(peer_id)
         if peer_id not in self.links:
             return None
+        traffic = self.traffic(peer_id)
         return PeerDetail(
             peer_id=peer_id,
             addresses=other.addresses if other is not None else (),
             transport="memory",
             round_trip_s=sum(self.network.faults.delay_s),
-            agent="ampubsub/memory",
+            agent=other.agent if other is not None else "",
+            protocols=(DIRECT_PROTOCOL,) if other is not None and other.speaks_direct else (),
             gossipsub="1.1",
-            in_mesh=dict.fromkeys(self.topics & set(self.topics_of(peer_id)), True),
+            in_mesh=dict.fromkeys(sorted(self.topics & set(self.topics_of(peer_id))), True),
             connections=1,
             connected_since=self.links[peer_id],
+            dialled=peer_id in self._dialled,
+            direct=self._direct_stands(peer_id),
+            bytes_in=traffic.bytes_in,
+            bytes_out=traffic.bytes_out,
+            messages_in=traffic.messages_in,
+            messages_out=traffic.messages_out,
         )
 
     @property
@@ -303,12 +415,46 @@ class MemoryTransport(Transport):
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def push(self, event: TransportEvent, delay_s: float, hop: str = "") -> None:
+    def accepts(self, message: MessageReceived) -> bool:
+        """Whether the host's check of the topic lets a message pass."""
+        check = self._checks.get(message.topic)
+        if check is None:
+            return True
+        try:
+            verdict = check(message)
+        except Exception:
+            log.exception("%s: the check of topic %r failed", self.name, message.topic)
+            self._dropped["check-failed"] += 1
+            return False
+        if verdict is Verdict.REJECT:
+            self._dropped["rejected"] += 1
+        return verdict is Verdict.ACCEPT
+
+    def traffic(self, peer_id: str) -> _Traffic:
+        """What went over the link to a peer."""
+        found = self._traffic.get(peer_id)
+        if found is None:
+            found = self._traffic[peer_id] = _Traffic()
+        return found
+
+    def _direct_stands(self, peer_id: str) -> bool:
+        other = self.network.hosts.get(peer_id)
+        return (
+            self.speaks_direct
+            and other is not None
+            and other.speaks_direct
+            and peer_id in self.links
+            and other.links.get(self._peer_id) == self.links[peer_id]
+        )
+
+    def push(
+        self, event: TransportEvent | _DirectDue, delay_s: float, hop: str = "", *, in_order: bool = False
+    ) -> None:
         """Let an event arrive after a delay; those of one hop stay in order unless the network reorders."""
         if not self._open:
             return
         due = trio.current_time() + delay_s
-        if hop and not self.network.faults.reorder:
+        if hop and (in_order or not self.network.faults.reorder):
             due = max(due, self._latest.get(hop, 0.0))
             self._latest[hop] = due
         heappush(self._pending, (due, next(self._serial), event))
@@ -325,7 +471,7 @@ class MemoryTransport(Transport):
         other = self.network.hosts.get(peer)
         gone = other is None or self._peer_id not in other.links
         if self.links.get(peer) == since and (gone or not self.network.reach(self._peer_id, peer)):
-            self._unlink(peer, reason)
+            self._unlink(peer, reason, DisconnectCause.LOST)
 
     async def _deliver(self) -> None:
         send = self._send
@@ -335,13 +481,23 @@ class MemoryTransport(Transport):
                 self._wake = trio.Event()
                 await self._wake.wait()
                 continue
-            due = self._pending[0][0]
-            if due > trio.current_time():
+            at = self._pending[0][0]
+            if at > trio.current_time():
                 self._wake = trio.Event()
-                with trio.move_on_at(due):
+                with trio.move_on_at(at):
                     await self._wake.wait()
                 continue
             event = heappop(self._pending)[2]
+            if isinstance(event, _DirectDue):
+                due = event
+                event = due.event
+                stands = self.links.get(event.peer_id) == due.since
+                if isinstance(event, DirectReceived):
+                    self._direct_bytes[event.peer_id] -= len(event.data)
+                    if stands:
+                        self.traffic(event.peer_id).bytes_in += len(event.data)
+                if not stands:
+                    continue
             try:
                 send.send_nowait(event)
             except trio.WouldBlock:
@@ -359,33 +515,44 @@ class MemoryTransport(Transport):
             if two._peer_id in one.links:
                 continue
             one.links[two._peer_id] = now
+            one._traffic.pop(two._peer_id, None)
+            (one._dialled.add if one is self else one._dialled.discard)(two._peer_id)
             address = two.addresses[0].rsplit("/p2p/", 1)[0] if two.addresses else ""
-            one.push(PeerConnected(two._peer_id, address), 0.0, two._peer_id)
+            one.push(PeerConnected(two._peer_id, address, one is self), 0.0, two._peer_id)
             for topic in sorted(two.topics):
                 one.push(PeerSubscribed(topic, two._peer_id), self.network.delay(), two._peer_id)
+            if one.speaks_direct and two.speaks_direct:
+                opened = _DirectDue(DirectOpened(two._peer_id), now)
+                one.push(opened, 2 * self.network.delay(), f"direct {two._peer_id}", in_order=True)
 
-    def _unlink(self, peer: str, reason: str, delay_s: float = 0.0) -> None:
+    def _unlink(self, peer: str, reason: str, cause: DisconnectCause, delay_s: float = 0.0) -> None:
         since = self.links.pop(peer, None)
         if since is None or not self._open:
             return
         other = self.network.hosts.get(peer)
         topics = sorted(self.topics & other.topics) if other is not None else sorted(self.topics)
+        self.push(PeerDisconnected(peer, reason, cause), delay_s, peer)
         for topic in topics:
             self.push(PeerUnsubscribed(topic, peer), delay_s, peer)
-        self.push(PeerDisconnected(peer, reason), delay_s, peer)
         if peer in self._known and self._nursery is not None:
-            self._nursery.start_soon(self._redial, peer, trio.current_time() - since)
+            thrown_out = cause is DisconnectCause.CLOSED
+            self._nursery.start_soon(self._redial, peer, trio.current_time() - since, thrown_out)
 
-    async def _redial(self, peer: str, lasted_s: float) -> None:
+    async def _redial(self, peer: str, lasted_s: float, thrown_out: bool) -> None:
         faults = self.network.faults
-        backoff = self._backoffs.setdefault(peer, Backoff(*faults.redial_s, faults.redial_settled_s))
-        backoff.lost(lasted_s)
+        backoff = self._backoffs.get(peer)
+        if backoff is None:
+            backoff = Backoff(*faults.redial_s, faults.redial_settled_s, *faults.redial_eager)
+            self._backoffs[peer] = backoff
+        backoff.lost(lasted_s, thrown_out=thrown_out)
+        lost_at = trio.current_time()
         if peer in self._redialled:
             return
         self._redialled.add(peer)
         try:
             while peer in self._known and peer not in self.links:
-                await trio.sleep(backoff.next() * (0.5 + self.network.random.random()))
+                wait_s = backoff.next(trio.current_time() - lost_at)
+                await trio.sleep(wait_s * (0.5 + self.network.random.random()))
                 try:
                     await self.connect(self._known[peer])
                 except (TransportError, KeyError):
@@ -408,6 +575,6 @@ class MemoryTransport(Transport):
             if other is None:
                 continue
             if at_once:
-                other._unlink(self._peer_id, reason, self.network.delay())
+                other._unlink(self._peer_id, reason, DisconnectCause.CLOSED, self.network.delay())
             else:
                 other.lose_later(self._peer_id, reason)

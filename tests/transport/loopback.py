@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import trio
 
+from ampubsub.transport.interface import Transport
 from ampubsub.transport.libp2p import Libp2pTransport
 from ampubsub.transport.libp2p.plan import Parts
 
@@ -29,7 +30,7 @@ def parts_of(transport: Libp2pTransport) -> Parts:
 
 
 async def event_of(
-    transport: Libp2pTransport,
+    transport: Transport,
     kind: type[Event],
     wanted: Callable[[Event], bool] = lambda event: True,
     *,

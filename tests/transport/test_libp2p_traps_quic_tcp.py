@@ -148,7 +148,8 @@ async def test_notice_silent_peers(with_workaround: bool) -> None:
 @both_ways
 async def test_notice_close_at_once(with_workaround: bool) -> None:
     """A peer that closes QUIC properly is shown for some 2 s more."""
-    root = Libp2pTransport(without=[] if with_workaround else ["notice_close_at_once"])
+    without = [] if with_workaround else ["notice_close_at_once", "end_connections_in_full"]
+    root = Libp2pTransport(without=without)
     leaf = Libp2pTransport()
     async with root.opened([QUIC]):
         async with leaf.opened([]):

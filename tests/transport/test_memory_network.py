@@ -9,6 +9,7 @@ from trio.testing import MockClock
 from ampubsub.transport.interface import (
     AddressError,
     DialError,
+    DirectOpened,
     ListenError,
     MessageReceived,
     PeerConnected,
@@ -87,7 +88,10 @@ async def test_connecting_tells_both_sides_who_is_there_and_what_they_joined(clo
         assert await one.host.connect(two.host.addresses[0]) == two.host.peer_id
         for seen, other in ((one, two), (two, one)):
             await seen.until(PeerSubscribed)
-            assert [type(event) for event in seen.events] == [PeerConnected, PeerSubscribed]
+            await seen.until(DirectOpened)
+            first, *others = (type(event) for event in seen.events)
+            assert first is PeerConnected
+            assert set(others) == {PeerSubscribed, DirectOpened}
             assert seen.host.topic_peers("home") == {other.host.peer_id}
         nursery.cancel_scope.cancel()
 

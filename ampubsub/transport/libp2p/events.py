@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 
 import trio
 
-from ampubsub.transport.interface import Dropped, MessageReceived, TransportEvent
+from ampubsub.transport.interface import DirectReceived, Dropped, MessageReceived, TransportEvent
 
 
 class EventQueue:
-    """One ordered queue. Messages are bounded by `limit`; news of peers may use eight times as much.
+    """One ordered queue. Messages are bounded by `limit` and `limit_bytes`; news of peers may be eight times as many.
 
-    The writer never waits: what does not fit is dropped and counted. One reader.
+    The writer never waits: what does not fit is dropped and counted. One reader. Frames of private streams are
+    bounded by who reads them from the network: `taken` tells that one was taken from the queue.
     """
 
-    def __init__(self, limit: int, dropped_events_per_s: float) -> None:
+    def __init__(self, limit: int, dropped_events_per_s: float, limit_bytes: int = 1 << 26) -> None:
         self.dropped: Counter[str] = Counter()
+        self.taken: Callable[[DirectReceived], None] | None = None
         self._limit = limit
+        self._limit_bytes = limit_bytes
+        self._bytes = 0
         self._events: deque[TransportEvent] = deque()
         self._wake = trio.Event()
         self._closed = False
@@ -26,12 +31,17 @@ class EventQueue:
 
     def put(self, event: TransportEvent) -> None:
         """Append an event, or count it as dropped when the reader is too far behind."""
-        limit = self._limit if isinstance(event, MessageReceived) else 8 * self._limit
         if self._closed:
             return
-        if len(self._events) >= limit:
+        if isinstance(event, MessageReceived):
+            size = len(event.data) + len(event.signed)
+            full = len(self._events) >= self._limit or self._bytes + size > self._limit_bytes
+        else:
+            size, full = 0, len(self._events) >= 8 * self._limit
+        if full and not isinstance(event, DirectReceived):
             self.dropped["queue-full"] += 1
             return
+        self._bytes += size
         self._events.append(event)
         self._wake.set()
 
@@ -62,4 +72,9 @@ class EventQueue:
                 raise StopAsyncIteration
             self._wake = trio.Event()
             await self._wake.wait()
-        return self._events.popleft()
+        event = self._events.popleft()
+        if isinstance(event, MessageReceived):
+            self._bytes -= len(event.data) + len(event.signed)
+        elif isinstance(event, DirectReceived) and self.taken is not None:
+            self.taken(event)
+        return event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import trio
 from libp2p.abc import INetStream
 
 _CHUNK = 65536
@@ -12,21 +13,34 @@ class FrameTooLargeError(Exception):
 
 
 class FrameReader:
-    """Reads frames from one stream; each read takes whatever has arrived."""
+    """Reads frames from one stream; each read takes whatever has arrived.
 
-    def __init__(self, stream: INetStream, limit: int) -> None:
+    A frame that has begun must be there in full after `unfinished_s` seconds: an unfinished one holds memory.
+    """
+
+    def __init__(self, stream: INetStream, limit: int, unfinished_s: float = float("inf")) -> None:
         # Past the state lock of py-libp2p's wrapper, which costs two turns of the scheduler for each read.
         self._read = getattr(stream, "muxed_stream", stream).read
         self._limit = limit
+        self._unfinished_s = unfinished_s
         self._buffer = bytearray()
 
     async def next(self) -> bytes | None:
-        """The next frame; None when the stream has ended. Raises `FrameTooLargeError`, stream errors."""
+        """The next frame; None when the stream has ended.
+
+        Raises `FrameTooLargeError`, `trio.TooSlowError` for one that stays unfinished, stream errors.
+        """
+        until = float("inf")
         while True:
             frame = self.ready()
             if frame is not None:
                 return frame
-            chunk = await self._read(_CHUNK)
+            if not self._buffer:
+                chunk = await self._read(_CHUNK)
+            else:
+                until = min(until, trio.current_time() + self._unfinished_s)
+                with trio.fail_at(until):
+                    chunk = await self._read(_CHUNK)
             if not chunk:
                 return None
             self._buffer += chunk

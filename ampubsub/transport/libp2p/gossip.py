@@ -8,7 +8,7 @@ stay with py-libp2p's router.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +19,13 @@ from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.rpc_queue import RpcQueue
 
-from ampubsub.transport.interface import MessageReceived, TransportError
+from ampubsub.transport.interface import Check, MessageReceived, TransportError, Verdict
 from ampubsub.transport.libp2p.events import EventQueue
 from ampubsub.transport.libp2p.frames import FrameReader, FrameTooLargeError, framed
 from ampubsub.transport.libp2p.identity import Identity
 from ampubsub.transport.libp2p.messages import Message, Signer, author_of, refusal, sequence_of
 from ampubsub.transport.libp2p.outlet import Outlet
+from ampubsub.transport.libp2p.peers import Traffic
 from ampubsub.transport.libp2p.plan import Applier, Parts
 from ampubsub.transport.libp2p.seen import SeenMessages
 from ampubsub.transport.libp2p.workarounds import gossipsub, pubsub, swarm
@@ -51,6 +52,8 @@ class Hooks:
     """A peer reads nothing."""
     refused: Callable[[ID], bool]
     """Whether a peer is banned."""
+    traffic: Callable[[ID], Traffic]
+    """Where to count what goes over a peer's streams."""
 
 
 FATAL = float("inf")
@@ -66,7 +69,13 @@ class Gossip:
     """Sends and receives for the topics we joined."""
 
     def __init__(
-        self, parts: Parts, identity: Identity, events: EventQueue, hooks: Hooks, applier: Applier
+        self,
+        parts: Parts,
+        identity: Identity,
+        events: EventQueue,
+        hooks: Hooks,
+        applier: Applier,
+        checks: Mapping[str, Check],
     ) -> None:
         self.joined: set[str] = set()
         self.readers: dict[ID, int] = {}
@@ -81,6 +90,7 @@ class Gossip:
         ours = applier.uses(pubsub.first_sequence_number)
         self._signer = Signer(identity, pubsub.first_sequence_number() if ours else parts.pubsub.counter)
         self._budgets: dict[ID, _Budget] = {}
+        self._checks = checks
         self._seen = SeenMessages(self._settings.seen_ttl_s, self._settings.max_seen)
         self._install()
 
@@ -129,7 +139,11 @@ class Gossip:
         queues = self._pubsub.peer_queues
         for peer in targets:
             queue = queues.get(peer)
-            if queue is not None and not queue.push(frame):  # type: ignore[arg-type]
+            if queue is None:
+                continue
+            if queue.push(frame):  # type: ignore[arg-type]
+                self._hooks.traffic(peer).messages_out += 1
+            else:
                 self._events.drop(str(peer), "send-queue-full")
 
     # Sending
@@ -139,6 +153,7 @@ class Gossip:
         if self._wide:
             pubsub.widen_send_queues(queue, self._settings)
         outlet = Outlet(stream)
+        traffic = self._hooks.traffic(peer_id)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._give_up_when_stuck, peer_id, outlet, nursery.cancel_scope)
             try:
@@ -147,6 +162,7 @@ class Gossip:
                     while len(output) < _WRITE_BYTES and (item := queue._queue.pop()) is not None:
                         output += _frame_of(item)
                     await outlet.write(bytes(output))
+                    traffic.bytes_out += len(output)
             except Exception as error:
                 log.debug("pubsub stream to %s ended: %r", peer_id, error)
                 if self._pubsub.peers.get(peer_id) is stream:
@@ -167,7 +183,8 @@ class Gossip:
             await swarm.reset_quietly(stream)
             return
         self.readers[peer] = self.readers.get(peer, 0) + 1
-        frames = FrameReader(stream, self._settings.max_rpc_bytes)
+        frames = FrameReader(stream, self._settings.max_rpc_bytes, self._settings.unfinished_frame_s)
+        traffic = self._hooks.traffic(peer)
         try:
             handled = 0
             while (frame := await frames.next()) is not None:
@@ -177,6 +194,8 @@ class Gossip:
                     await trio.lowlevel.checkpoint()
                 rpc = rpc_pb2.RPC()
                 rpc.ParseFromString(frame)
+                traffic.bytes_in += len(frame)
+                traffic.messages_in += len(rpc.publish)
                 await self._handle(rpc, peer)
         except DecodeError:
             self._hooks.offended(peer, "bad-protobuf", FATAL)
@@ -227,12 +246,35 @@ class Gossip:
         self._seen.add(message_id)
         if message.from_id == self._signer.author:
             return
-        author = author_of(message.from_id)
-        self._events.put(MessageReceived(topic, author, message.data, str(peer), sequence_of(message.seqno)))
+        heard = MessageReceived(
+            topic,
+            author_of(message.from_id),
+            message.data,
+            str(peer),
+            sequence_of(message.seqno),
+            message.SerializeToString(),
+        )
+        verdict = self._verdict(heard)
+        if verdict is not Verdict.ACCEPT:
+            if verdict is Verdict.REJECT:
+                self._hooks.offended(peer, "rejected", 1)
+            return
+        self._events.put(heard)
         targets = set(self._router.mesh.get(topic, ()))
         targets.discard(peer)
         targets.discard(ID(message.from_id))
         self._forward(message, targets)
+
+    def _verdict(self, heard: MessageReceived) -> Verdict:
+        check = self._checks.get(heard.topic)
+        if check is None:
+            return Verdict.ACCEPT
+        try:
+            return check(heard)
+        except Exception:
+            log.exception("The check of topic %r failed on a message of %s", heard.topic, heard.author)
+            self._events.dropped["check-failed"] += 1
+            return Verdict.IGNORE
 
     def _within_budget(self, peer: ID) -> bool:
         """A bucket for each neighbour, refilled at `max_message_rate`."""

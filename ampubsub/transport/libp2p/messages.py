@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from functools import lru_cache
 
+from google.protobuf.message import DecodeError
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.validators import signature_validator
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
 from ampubsub.transport.address import base58_encode
+from ampubsub.transport.interface import MessageReceived
 from ampubsub.transport.libp2p.identity import Identity, ed25519_of, marshalled_public, peer_id_bytes
 
 Message = rpc_pb2.Message
@@ -37,6 +39,20 @@ class Signer:
         )
         message.signature = self._key.sign(_PREFIX + message.SerializeToString()).signature
         return message
+
+
+def opened(topic: str, signed: bytes) -> MessageReceived | None:
+    """The message in `signed`, which came by another way than GossipSub; None when it is forged or of another topic."""
+    message = Message()
+    try:
+        message.ParseFromString(signed)
+    except DecodeError:
+        return None
+    if topic not in message.topicIDs or refusal(message):
+        return None
+    return MessageReceived(
+        topic, author_of(message.from_id), message.data, "", sequence_of(message.seqno), signed
+    )
 
 
 def sequence_of(seqno: bytes) -> int:

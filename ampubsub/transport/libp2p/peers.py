@@ -16,17 +16,26 @@ from libp2p.peer.id import ID
 from libp2p.rcmgr import Direction
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
+from ampubsub.transport.interface import DisconnectCause
 from ampubsub.transport.libp2p.frames import FrameReader, framed
 from ampubsub.transport.libp2p.settings import TransportSettings
 from ampubsub.transport.libp2p.workarounds import quic, swarm, tcp
 
 log = logging.getLogger("ampubsub.transport")
 
-LOST = "connection lost"
-NOT_HEARD = "not heard of any more"
 _MAX_IDENTIFY_BYTES = 65536
 _MAX_AGENT = 200
 _MAX_PROTOCOLS = 200
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What went over a peer's pubsub and private streams."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    messages_in: int = 0
+    messages_out: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +49,7 @@ class Connection:
     address: str
     closing: str = ""
     """Why we closed it ourselves."""
+    closing_cause: DisconnectCause = DisconnectCause.OURS
 
     @classmethod
     def of(cls, link: Any) -> Connection:
@@ -64,16 +74,23 @@ class Connection:
         if self.closing:
             return self.closing
         if self.is_quic:
-            return quic.why_closed(muxed) or LOST
-        return NOT_HEARD if getattr(muxed, "silent_too_long", False) else "closed by the peer"
+            return quic.why_closed(muxed) or "connection lost"
+        if getattr(muxed, "silent_too_long", False):
+            return "not heard of any more"
+        return "closed by the peer" if getattr(muxed, "said_goodbye", False) else "connection lost"
 
-    def was_closed_by_peer(self) -> bool:
-        """Whether the peer ended it in order; else we did, or it was lost."""
-        return not self.closing and self.why_ended() not in (LOST, NOT_HEARD)
+    def cause_of_end(self) -> DisconnectCause:
+        """How it ended."""
+        if self.closing:
+            return self.closing_cause
+        muxed = self.link.muxed_conn
+        in_order = quic.was_closed_by_peer(muxed) if self.is_quic else getattr(muxed, "said_goodbye", False)
+        return DisconnectCause.CLOSED if in_order else DisconnectCause.LOST
 
-    async def close(self, why: str) -> None:
+    async def close(self, why: str, cause: DisconnectCause = DisconnectCause.OURS) -> None:
         """Close it, so that the other side notices at once. Idempotent."""
-        self.closing = self.closing or why
+        if not self.closing:
+            self.closing, self.closing_cause = why, cause
         await self.link.close()
 
 
@@ -90,6 +107,7 @@ class Peer:
     """What was told of its subscriptions."""
     agent: str = ""
     protocols: tuple[str, ...] = ()
+    traffic: Traffic = field(default_factory=Traffic)
     welcomed: trio.Event = field(default_factory=trio.Event)
     """Set when it said a first word, or will say none."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -13,6 +13,8 @@ from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from ampubsub.transport.address import Address
 from ampubsub.transport.interface import (
+    Check,
+    DisconnectCause,
     ListenError,
     PeerConnected,
     PeerDetail,
@@ -21,12 +23,13 @@ from ampubsub.transport.interface import (
     PeerUnsubscribed,
     TransportError,
 )
-from ampubsub.transport.libp2p import logs, peers
+from ampubsub.transport.libp2p import logs, peers, records
 from ampubsub.transport.libp2p.dialing import Dialer
+from ampubsub.transport.libp2p.direct import Direct
 from ampubsub.transport.libp2p.events import EventQueue
 from ampubsub.transport.libp2p.gossip import Gossip, Hooks
 from ampubsub.transport.libp2p.identity import Identity
-from ampubsub.transport.libp2p.peers import Connection, Peer, Strikes
+from ampubsub.transport.libp2p.peers import Connection, Peer, Strikes, Traffic
 from ampubsub.transport.libp2p.plan import Applier, build, new_plan
 from ampubsub.transport.libp2p.settings import TransportSettings
 from ampubsub.transport.libp2p.workarounds import FOR_PARTS, FOR_PLANS, pubsub, quic, swarm, tcp
@@ -38,12 +41,18 @@ class Session:
     """A host with everything that belongs to it. Made by `open_session`, in a trio task."""
 
     def __init__(
-        self, settings: TransportSettings, identity: Identity, applier: Applier, events: EventQueue
+        self,
+        settings: TransportSettings,
+        identity: Identity,
+        applier: Applier,
+        events: EventQueue,
+        checks: Mapping[str, Check],
     ) -> None:
         logs.route_foreign_loggers()
         logs.silence_root_logging()
         plan = new_plan(settings, identity)
         applier.all(FOR_PLANS, plan)
+        self._keys = plan.keys
         self.parts = build(plan)
         applier.all(FOR_PARTS, self.parts)
         quic.tell_when_clocks_differ(self.parts.network, self._clocks_differ)
@@ -65,8 +74,10 @@ class Session:
             reader_ended=self._reader_ended,
             stuck=lambda peer: self._start(self.disconnect, peer, "does not read"),
             refused=self.is_banned,
+            traffic=self._traffic,
         )
-        self.gossip = Gossip(self.parts, identity, self.events, hooks, applier)
+        self.gossip = Gossip(self.parts, identity, self.events, hooks, applier, checks)
+        self.direct = Direct(self.parts.host, settings, events, self.peers.get, self._offended)
         self.dialer = Dialer(self)
         peers.answer_identify(self.parts.host, settings.agent)
         self._lost_stream = self.parts.pubsub._handle_dead_peer
@@ -147,6 +158,8 @@ class Session:
             self._start(self._welcome, peer)
         peer.connections.append(connection)
         muxed = connection.link.muxed_conn
+        if not connection.is_quic:
+            tcp.notice_goodbyes(muxed)
         if not connection.is_quic and self._applier.uses(tcp.notice_silent_peers):
             self._start(tcp.notice_silent_peers, muxed, self._settings)
         if connection.is_quic and self._applier.uses(quic.notice_close_at_once):
@@ -167,11 +180,11 @@ class Session:
             self._move_stream(peer)
             return
         del self.peers[peer.id]
-        for topic in sorted(peer.topics):
-            self.events.put(PeerUnsubscribed(topic, str(peer.id)))
         why = connection.why_ended()
         if peer.announced:
-            self.events.put(PeerDisconnected(str(peer.id), why))
+            self.events.put(PeerDisconnected(str(peer.id), why, connection.cause_of_end()))
+        for topic in sorted(peer.topics):
+            self.events.put(PeerUnsubscribed(topic, str(peer.id)))
         self.dialer.ended(str(peer.id), why)
         peer.welcomed.set()
         if not self.is_closing:
@@ -179,7 +192,8 @@ class Session:
 
     async def _redial(self, peer: Peer, last: Connection) -> None:
         lasted_s = trio.current_time() - peer.since
-        await self.dialer.redial(str(peer.id), lasted_s, thrown_out=last.was_closed_by_peer())
+        thrown_out = last.cause_of_end() is DisconnectCause.CLOSED
+        await self.dialer.redial(str(peer.id), lasted_s, thrown_out=thrown_out)
 
     def _clocks_differ(self) -> None:
         self.events.dropped["certificate-time"] += 1
@@ -196,11 +210,13 @@ class Session:
             await trio.sleep(0.1 * 2**tries)
         peer.welcomed.set()
         self._announce(peer)
+        await self.direct.keep_open(peer)
 
     def _announce(self, peer: Peer) -> None:
         if not peer.announced and self.peers.get(peer.id) is peer:
             peer.announced = True
-            self.events.put(PeerConnected(str(peer.id), peer.connections[-1].address))
+            newest = peer.connections[-1]
+            self.events.put(PeerConnected(str(peer.id), newest.address, newest.outbound))
 
     async def _keep_one(self, peer: Peer) -> None:
         """Close all but one connection to a peer; one side chooses, so that not both are closed."""
@@ -224,14 +240,16 @@ class Session:
         if all(stream.muxed_conn is not each.link.muxed_conn for each in peer.connections):
             pubsub.reregister(self.parts.pubsub, peer.id)
 
-    async def disconnect(self, peer_id: ID, why: str = "closed by us") -> None:
+    async def disconnect(
+        self, peer_id: ID, why: str = "closed by us", cause: DisconnectCause = DisconnectCause.OURS
+    ) -> None:
         """Close all connections to a peer."""
         peer = self.peers.get(peer_id)
         if peer is None:
             return
         async with trio.open_nursery() as nursery:
             for connection in list(peer.connections):
-                nursery.start_soon(connection.close, why)
+                nursery.start_soon(connection.close, why, cause)
 
     # Pubsub streams and subscriptions
 
@@ -267,6 +285,10 @@ class Session:
         for topic in sorted(peer.topics - topics):
             self.events.put(PeerUnsubscribed(topic, str(peer_id)))
         peer.topics = set(topics)
+
+    def address_record(self, addresses: Sequence[str]) -> bytes:
+        """`addresses`, signed by us."""
+        return records.sealed(self._keys.private_key, addresses)
 
     def topics_of(self, peer_id: ID) -> frozenset[str]:
         """The topics a peer announced."""
@@ -304,9 +326,13 @@ class Session:
         if len(self._banned) >= 4 * self._settings.max_connections:
             self._banned.clear()
         self._banned[peer_id] = trio.current_time() + self._settings.ban_s
-        await self.disconnect(peer_id, why)
+        await self.disconnect(peer_id, why, DisconnectCause.EXPELLED)
 
     # Reading
+
+    def _traffic(self, peer_id: ID) -> Traffic:
+        peer = self.peers.get(peer_id)
+        return Traffic() if peer is None else peer.traffic
 
     def detail(self, peer_id: ID) -> PeerDetail | None:
         """What is known of a connected peer."""
@@ -327,6 +353,12 @@ class Session:
             in_mesh={topic: peer_id in mesh.get(topic, ()) for topic in sorted(self.gossip.joined)},
             connections=len(peer.connections),
             connected_since=peer.since,
+            dialled=newest.outbound,
+            direct=self.direct.stands(peer_id),
+            bytes_in=peer.traffic.bytes_in,
+            bytes_out=peer.traffic.bytes_out,
+            messages_in=peer.traffic.messages_in,
+            messages_out=peer.traffic.messages_out,
         )
 
 
@@ -361,10 +393,11 @@ async def open_session(
     identity: Identity,
     applier: Applier,
     events: EventQueue,
+    checks: Mapping[str, Check],
     listen: Sequence[Address],
 ) -> AsyncIterator[Session]:
     """Run a session around a block. What the block raises passes through as it is, not in a group."""
-    session = Session(settings, identity, applier, events)
+    session = Session(settings, identity, applier, events, checks)
     raised: BaseException | None = None
     try:
         async with session.running(listen):

@@ -95,6 +95,13 @@ class TransportSettings:
     """Most bytes of one GossipSub RPC."""
     event_queue: int = 4096
     """Messages waiting to be read from `events()`; more are dropped and counted as `queue-full`."""
+    event_queue_bytes: int = 67_108_864
+    """The same in bytes."""
+    direct_queue_bytes: int = 2_097_152
+    """Bytes waiting to be sent on one private stream: four frames. With twice as many waiting to be taken from
+    `events()` the stream is reset, and counted as `direct-full`."""
+    unfinished_frame_s: float = 30.0
+    """How long a frame that has begun may take to arrive in full: at 1 MB that is a link of 300 kbit/s."""
     send_queue: int = 1024
     """RPCs waiting for one peer; more are dropped and counted as `send-queue-full`."""
     max_topic_length: int = 256

@@ -9,7 +9,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ampubsub.transport.address import parse_dial_address, parse_listen_address
-from ampubsub.transport.interface import PeerDetail, Transport, TransportError, TransportEvent
+from ampubsub.transport.interface import (
+    Check,
+    MessageReceived,
+    PeerDetail,
+    Transport,
+    TransportError,
+    TransportEvent,
+)
 from ampubsub.transport.libp2p.events import EventQueue
 from ampubsub.transport.libp2p.identity import Identity
 from ampubsub.transport.libp2p.settings import TransportSettings
@@ -44,6 +51,7 @@ class Libp2pTransport(Transport):
         self._session: Session | None = None
         self._opening = False
         self._events = self._new_events()
+        self._checks: dict[str, Check] = {}
 
     @property
     def peer_id(self) -> str:
@@ -80,7 +88,7 @@ class Libp2pTransport(Transport):
             self._events = self._new_events()
             applier = Applier(self._without)
             async with open_session(
-                self._settings, self._identity, applier, self._events, addresses
+                self._settings, self._identity, applier, self._events, self._checks, addresses
             ) as self._session:
                 try:
                     yield
@@ -117,6 +125,33 @@ class Libp2pTransport(Transport):
         """Sign `data` and hand it to the topic."""
         self._opened().gossip.publish(topic, data)
 
+    def check_with(self, topic: str, check: Check | None) -> None:
+        """Ask `check` about each message of `topic` before it is handed on; kept when the transport is closed."""
+        if check is None:
+            self._checks.pop(topic, None)
+        else:
+            self._checks[topic] = check
+
+    def send_direct(self, peer_id: str, data: bytes) -> bool:
+        """Queue a frame for a peer's private stream; False when there is no stream or no room."""
+        return self._session is not None and self._session.direct.send(_id(peer_id), data)
+
+    def open_signed(self, topic: str, signed: bytes) -> MessageReceived | None:
+        """The message in `signed`, which came by another way; None when it is forged."""
+        from ampubsub.transport.libp2p import messages
+
+        return messages.opened(topic, signed)
+
+    def address_record(self) -> bytes:
+        """Our addresses, signed by us; empty when we do not listen."""
+        return b"" if self._session is None else self._session.address_record(self.addresses)
+
+    def open_address_record(self, data: bytes) -> tuple[str, tuple[str, ...]] | None:
+        """Whose record it is, and its addresses; None when it is forged."""
+        from ampubsub.transport.libp2p import records
+
+        return records.opened(data)
+
     def events(self) -> AsyncIterator[TransportEvent]:
         """Iterate over the events of this opening; ends when the transport is closed. One reader."""
         return self._events
@@ -151,7 +186,8 @@ class Libp2pTransport(Transport):
         return self._session
 
     def _new_events(self) -> EventQueue:
-        return EventQueue(self._settings.event_queue, self._settings.max_dropped_events_per_s)
+        settings = self._settings
+        return EventQueue(settings.event_queue, settings.max_dropped_events_per_s, settings.event_queue_bytes)
 
 
 def _id(peer_id: str) -> ID:

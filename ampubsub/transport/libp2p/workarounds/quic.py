@@ -207,6 +207,12 @@ def unacknowledged(stream: Any) -> int:
     return int(size()) if size is not None else 0
 
 
+def was_closed_by_peer(muxed: Any) -> bool:
+    """Whether the peer said that it closes the connection."""
+    event = getattr(muxed._quic, "_close_event", None)
+    return event is not None and event.reason_phrase != "Idle timeout"
+
+
 def why_closed(muxed: Any) -> str:
     """Why a connection ended, as far as QUIC knows."""
     event = getattr(muxed._quic, "_close_event", None)

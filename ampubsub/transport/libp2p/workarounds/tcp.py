@@ -24,6 +24,20 @@ def speak_yamux_only(plan: Plan) -> None:
     plan.muxers = {TProtocol(PROTOCOL_ID): Yamux}
 
 
+def notice_goodbyes(muxed: Any) -> None:
+    """Whether a peer said that it goes away, or its connection was cut, ends in the same: tell them apart.
+
+    Yamux's loop sets `event_shutting_down` before it tidies up only when a GO_AWAY came.
+    """
+    tidy_up = muxed._cleanup_on_error
+
+    async def look_and_tidy_up() -> None:
+        muxed.said_goodbye = muxed.event_shutting_down.is_set()
+        await tidy_up()
+
+    muxed._cleanup_on_error = look_and_tidy_up
+
+
 async def notice_silent_peers(muxed: Any, settings: TransportSettings) -> None:
     """Ping until the connection ends; close it when an answer takes longer than `ping_limit_s`.
 

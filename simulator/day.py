@@ -18,6 +18,7 @@ from simulator.graph import random_graph
 from simulator.machines import LightMachine
 from simulator.network import Conditions, Network
 from simulator.peer import Belief, MakeCore, Peer
+from simulator.real import RealCore
 from simulator.truth import Life, Truth, WrongBeliefError
 from simulator.villains import KINDS, VillainHost
 
@@ -68,7 +69,7 @@ class Day:
         faults: Sequence[Fault] | None = None,
         plan: Plan = DEFAULT_PLAN,
         *,
-        make: MakeCore,
+        make: MakeCore = RealCore,
     ) -> None:
         self.seed = seed
         self.plan = plan

@@ -103,6 +103,9 @@ class Settings(NamedTuple):
     name: str
     random: Random
     open_signed: Callable[[str, bytes], MessageReceived | None]
+    """Topic and signed message to what it says; None when it is forged."""
+    sign_addresses: Callable[[], bytes]
+    """Our own address record."""
 
 
 MakeCore = Callable[[Settings], Core]
@@ -129,9 +132,13 @@ class Peer(Host):
         self.offset = network.random.uniform(0, 1e6)
         """The peer's clock when the network's is 0."""
         random = Random(network.random.getrandbits(64))
-        self.core = make(Settings(self.peer_id, name, random, network.signer.open))
+        self.core = make(Settings(self.peer_id, name, random, network.signer.open, self._address_record))
         self._tick_at = float("inf")
-        self._finishing = False
+
+    def _address_record(self) -> bytes:
+        return self.network.signer.sign(
+            "addresses", self.peer_id, self.sequence, f"/sim/{self.name}".encode()
+        )
 
     # -- what happens to it
 
@@ -153,7 +160,6 @@ class Peer(Host):
     def finish(self, how: str) -> None:
         """End: `bye`, `reset`, `crash`."""
         if how == "bye":
-            self._finishing = True
             self._do(self.core.leaving(self.local_now))
             self.network.schedule.after(0.3, self.close)
         elif how == "reset":
@@ -210,7 +216,7 @@ class Peer(Host):
             self.network.schedule.at(self._tick_at, self._wake, self._tick_at)
 
     def _wake(self, at: float) -> None:
-        if not self.up or self._finishing or at != self._tick_at:
+        if not self.up or at != self._tick_at:
             return
         if self.blocked_until > self.network.now:
             self._tick_at = self.blocked_until

@@ -38,6 +38,8 @@ OLD_LIFE_S = 15.0
 """A clock of an earlier life may stay first-hand for so long after the new life began."""
 CALM_S = 20.0
 """Only after so long without a partition or a standstill near it is a peer called falsely dead."""
+ENTRIES_EVERY = 5
+"""Memory is looked at every so many seconds."""
 UNTRUSTED = (Source.STALE, Source.GONE)
 
 
@@ -163,6 +165,8 @@ class Truth:
                             peer,
                             f"{self.name(peer_id)}/{belief.key[1]} first-hand with a clock of an earlier life",
                         )
+            if int(now) % ENTRIES_EVERY:
+                continue
             entries = peer.entries()
             day.most_entries = max(day.most_entries, entries)
             if entries > day.entries_allowed:

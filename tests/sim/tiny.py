@@ -132,6 +132,7 @@ class Tiny:
     # -- out
 
     def leaving(self, now: float) -> Output:
+        self.tell_s = float("inf")
         machs = {i: wire.ByeMachine(True, m.id, Time(m.clock)) for i, m in self.machines.items()}
         return Output([wire.encode(wire.MsgBye(machs))], (), ())
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from ampubsub.machine import Time
 from ampubsub.topic import changes
 from ampubsub.topic.events import TopicEvent
+from ampubsub.topic.peers import RemoteMachine
 from ampubsub.topic.protocol import Protocol
 from ampubsub.topic.settings import TopicSettings
 from ampubsub.transport.interface import DisconnectCause, MessageReceived, Verdict
@@ -38,10 +39,15 @@ class RealCore:
             settings=SETTINGS,
             random=settings.random,
             open_signed=self._opened,
+            open_record=self._opened_record,
         )
 
     def _opened(self, signed: bytes) -> MessageReceived | None:
         return self._open(TOPIC, signed)
+
+    def _opened_record(self, record: bytes) -> tuple[str, tuple[str, ...]] | None:
+        opened = self._open(ADDRESSES, record)
+        return None if opened is None else (opened.author, (opened.data.decode(),))
 
     def receive(self, now: float, message: MessageReceived) -> Sequence[TopicEvent]:
         return self.protocol.receive(now, message)
@@ -87,7 +93,10 @@ class RealCore:
         return Output(output.messages, output.direct, [*events, *output.events])
 
     def tick(self, now: float) -> Output:
-        output = self.protocol.tick(now)
+        protocol = self.protocol
+        output = protocol.tick(now)
+        protocol.activity.clear()  # as the topic machine, which shows both, does
+        protocol.heard_of.clear()
         dial = [
             opened.author for record in output.dial if (opened := self._open(ADDRESSES, record)) is not None
         ]
@@ -99,28 +108,20 @@ class RealCore:
     # -- looking into it
 
     def beliefs(self) -> Iterator[Belief]:
-        for key, machine in self.protocol.machines.items():
-            yield Belief(
-                key,
-                machine.info.id,
-                tuple(machine.clock),
-                machine.source,
-                machine.info.states,
-                machine.info.schema,
-            )
+        for peer in self.protocol.beliefs.peers.values():
+            for machine in peer.machines.values():
+                yield _belief(machine)
 
     def belief(self, key: Key) -> Belief | None:
-        machine = self.protocol.machine(key)
-        if machine is None:
-            return None
-        return Belief(
-            key,
-            machine.info.id,
-            tuple(machine.clock),
-            machine.source,
-            machine.info.states,
-            machine.info.schema,
-        )
+        machine = self.protocol.beliefs.machine(key)
+        return None if machine is None else _belief(machine)
 
     def entries(self) -> int:
         return count_entries(self.protocol)
+
+
+def _belief(machine: RemoteMachine) -> Belief:
+    info = machine.info
+    return Belief(
+        machine.key, info.id, tuple(machine.clock), machine.source, info.states or (), info.schema or {}
+    )

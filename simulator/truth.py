@@ -175,7 +175,7 @@ class Truth:
     # -- liveness
 
     def doubts(self) -> Iterator[str]:
-        """What some living peer does not know, or trusts wrongly."""
+        """What some living peer does not know, or trusts wrongly. Identities that villains used once are forgotten later."""
         living = {peer.peer_id: peer for peer in self.day.living}
         for peer in living.values():
             known = {belief.key: belief for belief in peer.beliefs()}
@@ -192,7 +192,7 @@ class Truth:
                     elif belief.source is not Source.FIRST_HAND:
                         yield f"{peer.name} has {what} as {belief.source}"
             for key, belief in known.items():
-                if belief.source not in UNTRUSTED:
+                if belief.source not in UNTRUSTED and not self.is_hostile(key[0]):
                     yield f"{peer.name} still trusts {self.name(key[0])}/{key[1]} as {belief.source}"
 
     def name(self, peer_id: str) -> str:

@@ -121,7 +121,7 @@ class Beliefs:
         ):
             self._new_life(peer, sequence)
         newer = sequence > peer.sequence or sequence == 0
-        if peer.said_bye >= 0 and not (hello and newer):
+        if peer.said_bye >= 0 and not (hello and newer and sequence):
             self.drop(author, "after-bye")
             return None
         if peer.status is PeerStatus.GONE and not newer:
@@ -165,7 +165,12 @@ class Beliefs:
             if peer is None:
                 self.drop(author, "too-many-peers")
                 return None
-        if peer.status is PeerStatus.STALE and peer.heard_s is None and not peer.doubted and not peer.had_witness:
+        if (
+            peer.status is PeerStatus.STALE
+            and peer.heard_s is None
+            and not peer.doubted
+            and not peer.had_witness
+        ):
             self._news_of(peer, now)
         return peer
 
@@ -259,9 +264,7 @@ class Beliefs:
                 self._news_of(peer, now)
         machine.late = machine.late and machine.is_behind
         if clock != before:  # before the trust in it is told, or an invented clock would be called first-hand
-            self.events.append(
-                ClockChanged(machine.key, before, clock, self._source(machine, peer), teller)
-            )
+            self.events.append(ClockChanged(machine.key, before, clock, self._source(machine, peer), teller))
         self.judge(machine, "" if first_hand else "said by another peer")
         self._settle(machine, peer)
 

@@ -27,6 +27,8 @@ class Left:
     """We take part no longer, be it without a bye: all that we know is stale at once."""
 
     reason: str = "we left the topic"
+    stopped: bool = False
+    """The host is closed, too: no connection is left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,11 @@ def split_clocks(
 
 
 def fitting_bye(
-    machines: Mapping[int, tuple[str, Ticks | None]], first: Sequence[int], settings: TopicSettings, *, leaving: bool
+    machines: Mapping[int, tuple[str, Ticks | None]],
+    first: Sequence[int],
+    settings: TopicSettings,
+    *,
+    leaving: bool,
 ) -> tuple[MsgBye, list[int]]:
     """One `bye`, and the indexes in it: last clocks as far as they fit, those of `first` before others.
 

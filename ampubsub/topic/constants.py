@@ -147,3 +147,24 @@ REMEMBERED = 4096
 """Entries of each small memory."""
 CLAIMANTS = 64
 """Who claims a later clock of one machine, and who was refuted."""
+
+# -- the topic machine, connecting, leaving (outside of the protocol)
+HANDLER_TIMEOUT_S = 1.0
+"""A handler of the topic machine may run this long (Go: 0.1, and queued handlers count in)."""
+DIALS_AT_ONCE = 10
+REDIAL_FIRST_S = 1.0
+"""Wait before trying the addresses again when none could be reached (Go: never tries again)."""
+REDIAL_MAX_S = 30.0
+"""The wait doubles up to this."""
+REDIAL_SETTLED_S = 15.0
+"""When all connections are lost sooner than this, we wait before dialling, ever longer."""
+BYE_LINGER_S = 0.3
+"""After a bye we stay this long, so that it gets out before the connections close."""
+INBOX = 2048
+"""Received messages that wait; more are dropped and counted (Go: 50, or `MaxQueueLen` 10)."""
+BATCH = 64
+"""Events shown in one transition."""
+RESTART_S = 1.0
+"""A task that died is started again after this."""
+ROUND_TRIPS_MEASURED = 16
+"""Neighbours whose round trip is looked at, for the median."""

@@ -153,7 +153,9 @@ def _frame(kind: int, fields: list[Any]) -> Frame | None:
         case Parts.kind:
             return Parts(tuple((_range(n, BUCKETS), _bytes(s, PARTS * SUM_BYTES)) for n, s in fields))
         case Rows.kind:
-            return Rows(tuple((_range(n, BUCKETS * (PARTS + 1)), _many(rows, ROW_BYTES)) for n, rows in fields))
+            return Rows(
+                tuple((_range(n, BUCKETS * (PARTS + 1)), _many(rows, ROW_BYTES)) for n, rows in fields)
+            )
         case Want.kind:
             return Want(_many(fields[0], HASH_BYTES + 4))
         case Records.kind:

@@ -175,6 +175,7 @@ class Life:
             elif peer.had_witness and peer.lost_s is None and peer.status is not PeerStatus.GONE:
                 if losses is None:
                     losses = self.map.losses()
+                    losses.update((peer_hash(p), int(loss)) for p, (_, loss) in self._lost.items())
                 peer.lost_s = now
                 self._doubt(peer, losses.get(peer_hash(peer_id)), now)
 
@@ -183,7 +184,9 @@ class Life:
             return
         peer.had_witness, peer.lost_s, peer.doubted = True, None, False
         peer.verdict = LifeVerdict.ALIVE
-        peer.verdict_reason = "it is connected to us" if by[0] == self.beliefs.self_id else "others hear from it"
+        peer.verdict_reason = (
+            "it is connected to us" if by[0] == self.beliefs.self_id else "others hear from it"
+        )
         if peer.status is PeerStatus.GONE:
             self.beliefs.missing.add(peer.peer_id, now)
         heard = peer.heard_s is not None or peer.connected
@@ -204,14 +207,16 @@ class Life:
             elif loss == Loss.LEFT:
                 peer.verdict = LifeVerdict.LEFT
         peer.verdict_reason = reason
-        self.beliefs.stale(peer, f"it {reason}" if not reason.startswith(("its", "nobody", "we")) else reason, now)
+        self.beliefs.stale(
+            peer, f"it {reason}" if not reason.startswith(("its", "nobody", "we")) else reason, now
+        )
         if peer.verdict is not LifeVerdict.LEFT:
             self.beliefs.missing.add(peer.peer_id, now)  # nobody is buried unasked
 
     def cut_off(self, reason: str, now: float) -> None:
         """We hear from nobody any longer: all that we know is stale, from now on."""
         for peer in self.beliefs.peers.values():
-            if peer.status is not PeerStatus.GONE:
+            if peer.status not in (PeerStatus.GONE, PeerStatus.STALE):
                 peer.lost_s = now
                 peer.verdict, peer.verdict_reason = LifeVerdict.CUT_OFF, reason
                 self.beliefs.stale(peer, reason, now)

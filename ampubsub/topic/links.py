@@ -47,7 +47,9 @@ def peer_hash(peer_id: str) -> bytes:
     if known is None:
         if len(_HASHES) > 65536:
             _HASHES.clear()
-        known = _HASHES[peer_id] = blake2b(peer_id.encode(errors="surrogateescape"), digest_size=HASH_BYTES).digest()
+        known = _HASHES[peer_id] = blake2b(
+            peer_id.encode(errors="surrogateescape"), digest_size=HASH_BYTES
+        ).digest()
     return known
 
 

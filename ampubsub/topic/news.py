@@ -267,7 +267,9 @@ class News:
             beliefs.missing.add(peer.peer_id, self.now, self.wait_s)
             return False
         if index in peer.retired:
-            if not first_hand or (self.sequence and self.sequence <= peer.retired[index] and not self.by_stream):
+            if not first_hand or (
+                self.sequence and self.sequence <= peer.retired[index] and not self.by_stream
+            ):
                 beliefs.drop(self.author, "retired-index")
                 return False
             del peer.retired[index]
@@ -328,9 +330,7 @@ class News:
             self._refute(machine, clock.sum())
         if self.signed or clock != before or not machine.first_hand:
             machine.signed_clock = self.signed
-        beliefs.move(
-            machine, clock, machine.key[0], True, max(self.sequence, machine.sequence), self.now
-        )
+        beliefs.move(machine, clock, machine.key[0], True, max(self.sequence, machine.sequence), self.now)
         self._mark_stream(machine)
         return clock != before
 

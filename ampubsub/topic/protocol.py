@@ -242,9 +242,7 @@ class Protocol:
             self._did("MsgInfo", peer_id=news.author, length=len(infos))
         self._gossips(now, message.peer_gossips, news)
 
-    def _gossips(
-        self, now: float, told: Mapping[str, Mapping[int, int] | None] | None, news: News
-    ) -> None:
+    def _gossips(self, now: float, told: Mapping[str, Mapping[int, int] | None] | None, news: News) -> None:
         gossips = {peer_id: sums or {} for peer_id, sums in (told or {}).items()}
         if not gossips:
             return
@@ -299,7 +297,8 @@ class Protocol:
         return self._events()
 
     def _frame(self, now: float, neighbour: str, frame: Frame) -> None:
-        if neighbour not in self.sync.streams:
+        known = self.life.neighbours.get(neighbour)
+        if known is None or not known.direct:
             self._direct_opened(now, neighbour)
         if self.life.frame(neighbour, now):
             self.timers.by("links", now)
@@ -378,9 +377,7 @@ class Protocol:
 
     def _describe_own(self, indexes: list[int]) -> list[bytes]:
         """Machines of ours, for one neighbour; our sums say which machines there are besides."""
-        infos = {
-            index: info for index in indexes if (info := self.own.info(index)) is not None
-        }
+        infos = {index: info for index in indexes if (info := self.own.info(index)) is not None}
         parts, _ = split_indexes({self.peer_id: infos}, message_room(self.settings))
         sums = {self.peer_id: self.own.sums()}
         return [
@@ -391,12 +388,19 @@ class Protocol:
 
     def _direct_opened(self, now: float, peer_id: str) -> None:
         self.life.opened(peer_id, now)
-        if self.settings.silent:
+        self._open_stream(now, peer_id)
+
+    def _open_stream(self, now: float, peer_id: str) -> None:
+        """We and a neighbour take part, and the stream between us stands: say what we expose, and begin."""
+        neighbour, peer = self.life.neighbours.get(peer_id), self.beliefs.peers.get(peer_id)
+        if neighbour is None or not neighbour.direct or peer is None or not peer.connected:
             return
+        if not self.speaking.may_speak():
+            return
+        neighbour.opened_s = neighbour.frame_s = now
         self.sync.opened(peer_id, now)
-        if self.speaking.joined and len(self.own):
-            for data in self._describe_own(list(self.own.infos)):
-                self.sync.send_own(peer_id, data, now)
+        for data in self._describe_own(list(self.own.infos)):
+            self.sync.send_own(peer_id, data, now)
         self._tell_addresses(peer_id)
         self.timers.by("beat", now + c.BEAT_S * self.random.uniform(0.5, 1.0))
         self.timers.by("links", now + c.LINKS_DELAY_S)
@@ -445,8 +449,8 @@ class Protocol:
                     self._subscribed(now, peer_id)
             case local.Leaving():
                 self._leave(now)
-            case local.Left(reason):
-                self._left(now, reason)
+            case local.Left(reason, stopped):
+                self._left(now, reason, stopped=stopped)
             case local.Connected(peer_id, _, agent):
                 self.life.connected(peer_id, agent, now)
             case local.Disconnected():
@@ -483,6 +487,8 @@ class Protocol:
         if not peer.known:
             self.beliefs.missing.add(peer_id, now, c.JOIN_GRACE_S + self.speaking.stream_wait())
         self.speaking.greet(peer_id, now)
+        if peer_id not in self.sync.streams:
+            self._open_stream(now, peer_id)
         self._did("PeerJoined", peer_id=peer_id)
         self.timers.by("links", now + c.LINKS_DELAY_S)
         self.timers.by("judge", now + c.JUDGE_DELAY_S)
@@ -492,6 +498,7 @@ class Protocol:
         if peer is None or not peer.connected or peer_id not in self.life.neighbours:
             return
         self.life.left(peer_id, now)
+        self.sync.closed(peer_id)
         self._lost(now, peer, "it left the topic")
 
     def _disconnected(self, now: float, change: local.Disconnected) -> None:
@@ -521,14 +528,15 @@ class Protocol:
             self.speaking.farewell(now)
         self.timers.set("flush", now)
 
-    def _left(self, now: float, reason: str) -> None:
+    def _left(self, now: float, reason: str, *, stopped: bool) -> None:
         self.speaking.end()
         self.timers.stop_all()
         self.sync.out.clear()
         for peer in self.beliefs.peers.values():
             peer.connected = False
         self.sync.streams.clear()
-        self.life.neighbours.clear()
+        if stopped:
+            self.life.neighbours.clear()
         self.life.judge(now)
         self.life.cut_off(reason, now)
         self.timers.set("heartbeat", now + c.HEARTBEAT_S)

@@ -145,7 +145,10 @@ class Speaking:
         if not self.may_speak():
             return
         for name, questions in (("ask", self.beliefs.missing), ("ask-clocks", self.beliefs.late)):
-            if questions.soonest_s <= now + c.HEARTBEAT_S and self.timers.when(name) > questions.soonest_s + 2 * c.ASK_DELAY_S * self.pace:
+            if (
+                questions.soonest_s <= now + c.HEARTBEAT_S
+                and self.timers.when(name) > questions.soonest_s + 2 * c.ASK_DELAY_S * self.pace
+            ):
                 self._arm(name, questions.soonest_s, now)
 
     def _arm(self, name: str, due_s: float, now: float) -> None:
@@ -193,7 +196,9 @@ class Speaking:
         self._correcting_until_s = now + c.ANSWER_INTERVAL_S
         if now - self._last_correction_s >= 5 * c.ANSWER_INTERVAL_S:
             self._last_correction_s = now
-            self.owe_info(self.beliefs.self_id, max(now + c.GREET_DELAY_S, self._last_info_s + c.ANSWER_INTERVAL_S))
+            self.owe_info(
+                self.beliefs.self_id, max(now + c.GREET_DELAY_S, self._last_info_s + c.ANSWER_INTERVAL_S)
+            )
         else:
             self.timers.by("sums", max(now + c.GREET_DELAY_S, self._last_sums_s + c.ANSWER_INTERVAL_S))
 

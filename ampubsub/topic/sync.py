@@ -160,7 +160,9 @@ class Sync:
     def _beat(self, neighbour: str, stream: _Stream, now: float, *, answer: bool = False) -> None:
         self._send(neighbour, Beat(self.entries.total, len(self.entries), answer), now)
 
-    def _send(self, neighbour: str, frame: Beat | TellLinks | Sums | Parts | Rows | Want | Records | Own, now: float) -> None:
+    def _send(
+        self, neighbour: str, frame: Beat | TellLinks | Sums | Parts | Rows | Want | Records | Own, now: float
+    ) -> None:
         stream = self.streams.get(neighbour)
         if stream is not None:
             stream.said_s = now
@@ -175,7 +177,9 @@ class Sync:
             links = [
                 (peer_id, told)
                 for peer_id, teller in due.items()
-                if teller != neighbour and peer_id != neighbour and (told := self._links_of(peer_id)) is not None
+                if teller != neighbour
+                and peer_id != neighbour
+                and (told := self._links_of(peer_id)) is not None
             ]
             self._send_links(neighbour, links, now)
 

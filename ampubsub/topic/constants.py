@@ -109,6 +109,10 @@ VERDICT_AFTER_S = 10.0
 # -- reconciliation
 RECONCILE_EVERY_S = 1.0
 """With each neighbour at most this often."""
+BUSY_S = 0.25
+"""After a step of a comparison with one neighbour, none is begun with another for this long: all would send the same."""
+DIFFERING_BEAT_S = 0.3
+"""Beats to a neighbour that knows other things than we come this soon, so that it is found out when they still differ."""
 SETTLING_S = 0.4
 """A difference has to last this long: what changed a moment ago is on its way on the topic."""
 ROWS_AT_ONCE = 16

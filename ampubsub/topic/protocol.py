@@ -616,7 +616,8 @@ class Protocol:
             self.timers.by("links", now)
             self.timers.by("judge", now)
         self.timers.by("records", self.sync.records_due())
-        self.timers.set("beat", now + (c.PING_EVERY_S if asked else c.BEAT_S))
+        pause_s = c.PING_EVERY_S if asked else c.BEAT_S
+        self.timers.set("beat", now + (min(pause_s, c.DIFFERING_BEAT_S) if self.sync.differs else pause_s))
 
     def _tell_links(self, now: float) -> None:
         if self.life.own_links(now):

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from ampubsub.topic.beliefs import Beliefs
 from ampubsub.topic.constants import (
     BEAT_S,
+    BUSY_S,
+    DIFFERING_BEAT_S,
     FRAME_BYTES,
     RECONCILE_EVERY_S,
     RECORD_PAUSE_S,
@@ -154,8 +156,14 @@ class Sync:
         """Tell every neighbour that heard nothing for a while that we live; ask those that are silent."""
         self.refresh()
         for neighbour, stream in self.streams.items():
-            if neighbour in ask or now - stream.said_s >= 0.9 * BEAT_S:
+            pause_s = BEAT_S if stream.differs_s == float("inf") else DIFFERING_BEAT_S
+            if neighbour in ask or now - stream.said_s >= 0.9 * pause_s:
                 self._beat(neighbour, stream, now, answer=neighbour in ask)
+
+    @property
+    def differs(self) -> bool:
+        """Some neighbour knows other things than we."""
+        return any(stream.differs_s < float("inf") for stream in self.streams.values())
 
     def _beat(self, neighbour: str, stream: _Stream, now: float, *, answer: bool = False) -> None:
         self._send(neighbour, Beat(self.entries.total, len(self.entries), answer), now)
@@ -224,7 +232,7 @@ class Sync:
             now >= self._busy_until_s and now - stream.asked_s >= RECONCILE_EVERY_S
         ):
             stream.asked_s = now
-            self._busy_until_s = now + BEAT_S
+            self._busy_until_s = now + BUSY_S
             self._send(neighbour, Sums(self.entries.sums()), now)
 
     def heard_sums(self, neighbour: str, frame: Sums, now: float) -> None:
@@ -247,7 +255,7 @@ class Sync:
     def heard_parts(self, neighbour: str, frame: Parts, now: float) -> None:
         """List the parts that differ."""
         self.refresh()
-        self._busy_until_s = max(self._busy_until_s, now + BEAT_S)
+        self._busy_until_s = max(self._busy_until_s, now + BUSY_S)
         rows = []
         for bucket, theirs in frame.parts:
             ours = self.entries.parts(bucket)
@@ -272,7 +280,7 @@ class Sync:
     def heard_rows(self, neighbour: str, frame: Rows, now: float) -> None:
         """Send what the neighbour lacks, ask for what we lack."""
         self.refresh()
-        self._busy_until_s = max(self._busy_until_s, now + BEAT_S)
+        self._busy_until_s = max(self._busy_until_s, now + BUSY_S)
         want: list[bytes] = []
         for number, data in frame.ranges:
             theirs = read_rows(data)
@@ -380,4 +388,4 @@ class Sync:
 
     def heard_records(self, now: float) -> None:
         """A pack came: others would send us the same now."""
-        self._busy_until_s = now + BEAT_S
+        self._busy_until_s = now + BUSY_S

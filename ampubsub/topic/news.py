@@ -251,8 +251,10 @@ class News:
             known.described = True
             self.beliefs.judge(known, "")
         newest = not self.sequence or self.sequence >= known.sequence or self.by_stream
-        if newest or not known.signed_info:
+        if self.signed and (newest or not known.signed_info):
             known.signed_info = self.signed
+        elif newest and not same_labels(known.info, info):
+            known.signed_info = b""  # the stream says what no signed message of ours does
         moved = self.clock(known, info.mtime or ())
         if newest:
             same = same_labels(known.info, info)

@@ -363,7 +363,10 @@ class Sync:
                 own.append(place[1])
                 continue
             machine = self.beliefs.machine(place)
-            if machine is None or not machine.signed_info or not machine.signed_clock:
+            if machine is None:
+                continue
+            if not machine.signed_info or not machine.signed_clock:
+                self.beliefs.missing.add(place[0], now)  # we know it by its stream only: let it say so to all
                 continue
             for signed in (
                 (machine.signed_clock,)

@@ -42,7 +42,6 @@ _FILES = {
         "NotRunningError",
         "StartError",
         "TopicError",
-        "WatcherError",
     ),
     "events": (
         "ClockChanged",

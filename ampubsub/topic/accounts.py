@@ -130,16 +130,16 @@ class Intake:
     def refusal(self, neighbour: str, author: str, size: int, now: float) -> str:
         """Charge one message; the empty string, or the reason to drop it unread."""
         window = self._authors.get(author)
-        if window is not None and window.count(now) >= self._per_author:
-            return "rate-peer"
+        if window is not None:
+            self._authors.move_to_end(author)
+            if window.count(now) >= self._per_author:
+                return "rate-peer"
         if self._over_share(neighbour, size, now):
             return "rate-neighbour"
         if window is None:
             window = self._authors[author] = SlidingWindow(WINDOW_S)
             if len(self._authors) > REMEMBERED:
                 self._authors.popitem(last=False)
-        else:
-            self._authors.move_to_end(author)
         window.add(now)
         return ""
 

@@ -182,7 +182,9 @@ class Beliefs:
 
     def joined(self, peer_id: str, now: float) -> RemotePeer | None:
         """A peer connected to us takes part in the topic. It always has a place."""
-        peer = self.peers.get(peer_id) or self._new_peer(peer_id, peer_id, PeerStatus.JOINED, now, "")
+        peer = self.peers.get(peer_id)
+        if peer is None:
+            peer = self._new_peer(peer_id, peer_id, PeerStatus.JOINED, now, "", always=True)
         if peer is None:
             self.drop(peer_id, "too-many-peers")
             return None
@@ -337,13 +339,15 @@ class Beliefs:
         return Source.FIRST_HAND if machine.first_hand and machine.described else Source.HEARSAY
 
     def _new_peer(
-        self, peer_id: str, teller: str, status: PeerStatus, now: float, through: str
+        self, peer_id: str, teller: str, status: PeerStatus, now: float, through: str, *, always: bool = False
     ) -> RemotePeer | None:
         if peer_id == self.self_id or not peer_id or len(peer_id) > NAME_CHARS:
             return None
         if teller != peer_id and self._introduced[teller] >= PEERS_PER_TELLER:
             return None
-        if len(self.peers) >= self.settings.max_peers and not self._make_room(teller, peer_id, through, now):
+        if len(self.peers) >= self.settings.max_peers and not self._make_room(
+            teller, peer_id, through, now, always=always
+        ):
             return None
         if teller != peer_id:
             self._introduced[teller] += 1
@@ -366,11 +370,11 @@ class Beliefs:
             if self._introduced[peer.introduced_by] <= 0:
                 del self._introduced[peer.introduced_by]
 
-    def _make_room(self, teller: str, peer_id: str, through: str, now: float) -> bool:
+    def _make_room(self, teller: str, peer_id: str, through: str, now: float, *, always: bool) -> bool:
         """Forget the peer that matters least, if there is one that may go.
 
         First who is gone; then, for who speaks itself, one only heard of; then one that is not connected and came
-        through the neighbour that brought most. A connected peer (no `through`) always finds a place so.
+        through the neighbour that brought most. A connected peer (`always`) finds a place so.
         """
         spoke_itself = teller == peer_id
         greediest, most = self._introduced.most_common(1)[0] if self._introduced else ("", 0)
@@ -386,7 +390,7 @@ class Beliefs:
         if not gone and spoke_itself:
             brought = Counter(p.through for p in others)
             busiest, most = brought.most_common(1)[0] if brought else ("", 0)
-            if most and (not through or brought[through] + 1 < most):
+            if most and (always or (through and brought[through] + 1 < most)):
                 gone = [p for p in others if p.through == busiest]
         if not gone:
             self._full_until_s = now + 1.0

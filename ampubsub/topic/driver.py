@@ -11,7 +11,7 @@ from statistics import median
 
 import trio
 
-from ampubsub.topic import changes as local
+from ampubsub.topic import changes
 from ampubsub.topic.constants import BATCH, INBOX, RESTART_S, ROUND_TRIPS_MEASURED
 from ampubsub.topic.events import Noticed, TopicEvent
 from ampubsub.topic.host import Host
@@ -72,7 +72,7 @@ class Driver:
         except RuntimeError:
             return 0.0
 
-    def local(self, change: local.LocalChange) -> None:
+    def local(self, change: changes.LocalChange) -> None:
         """Tell the protocol what happened here. May be called in any thread; in others it is told a moment later."""
         try:
             trio.lowlevel.current_task()
@@ -87,7 +87,7 @@ class Driver:
             return
         self._tell(change)
 
-    def _tell(self, change: local.LocalChange) -> None:
+    def _tell(self, change: changes.LocalChange) -> None:
         self.publish_all(self.protocol.local(self.now(), change))
         self.look()
 
@@ -129,21 +129,20 @@ class Driver:
             case DirectReceived(peer_id, data):
                 return protocol.receive_direct(now, peer_id, data)
             case DirectOpened(peer_id):
-                return protocol.local(now, local.DirectOpened(peer_id))
+                return protocol.local(now, changes.DirectOpened(peer_id))
             case PeerConnected(peer_id):
                 detail = self.host.transport.detail(peer_id)
                 agent = detail.agent if detail is not None else ""
-                return protocol.local(now, local.Connected(peer_id, news.dialled, agent))
+                return protocol.local(now, changes.Connected(peer_id, news.dialled, agent))
             case PeerDisconnected(peer_id, reason):
-                return protocol.local(now, local.Disconnected(peer_id, news.cause, reason))
+                return protocol.local(now, changes.Disconnected(peer_id, news.cause, reason))
             case PeerSubscribed(_, peer_id):
-                return protocol.local(now, local.Subscribed(peer_id))
+                return protocol.local(now, changes.Subscribed(peer_id))
             case PeerUnsubscribed(_, peer_id):
-                return protocol.local(now, local.Unsubscribed(peer_id))
+                return protocol.local(now, changes.Unsubscribed(peer_id))
             case Dropped(peer_id, reason):
                 self._dropped_by_us[reason] = self._dropped_by_us.get(reason, 0) + 1
-                return protocol.local(now, local.TransportDropped(peer_id, reason))
-        return []
+                return protocol.local(now, changes.TransportDropped(peer_id, reason))
 
     def transport_dropped(self) -> dict[str, int]:
         """What the transport threw away, by reason; what it told us of is counted by us already."""
@@ -165,7 +164,7 @@ class Driver:
             self.take(PeerConnected(peer_id, "", detail.dialled if detail is not None else False))
             if detail is not None and detail.direct:
                 self.take(DirectOpened(peer_id))
-        self.local(local.AddressRecord(transport.address_record()))
+        self.local(changes.AddressRecord(transport.address_record()))
 
     # -- the tasks
 
@@ -265,4 +264,4 @@ class Driver:
             for detail in map(transport.detail, peers)
             if detail is not None and detail.round_trip_s is not None
         ]
-        self.protocol.local(now, local.RoundTrip(median(trips) if trips else 0.0))
+        self.protocol.local(now, changes.RoundTrip(median(trips) if trips else 0.0))

@@ -120,6 +120,15 @@ class Life:
         """A connected peer said that it takes part no longer."""
         self._note_loss(peer_id, Loss.LEFT, now)
 
+    def came(self, peer_id: str, now: float) -> None:
+        """A connected peer takes part in the topic."""
+        self.connected(peer_id, "", now)
+        self._lost.pop(peer_id, None)
+
+    def has_left(self, peer_id: str) -> bool:
+        """It said lately that it takes part no longer."""
+        return peer_id in self._lost and self._lost[peer_id][1] == Loss.LEFT
+
     def _note_loss(self, peer_id: str, loss: Loss, now: float) -> None:
         self._lost.pop(peer_id, None)
         self._lost[peer_id] = (now, loss)

@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 from ampubsub import wire
-from ampubsub.topic import changes as local
+from ampubsub.topic import changes
 from ampubsub.topic import constants as c
 from ampubsub.topic.accounts import Intake
 from ampubsub.topic.beliefs import Beliefs
@@ -42,7 +42,6 @@ from ampubsub.topic.direct import (
 )
 from ampubsub.topic.events import MachineExposed, MachineGone, PeerStatus, Source, TopicEvent
 from ampubsub.topic.life import Life
-from ampubsub.topic.links import Loss
 from ampubsub.topic.news import News
 from ampubsub.topic.own import OwnMachines
 from ampubsub.topic.peers import RemotePeer
@@ -297,6 +296,8 @@ class Protocol:
         return self._events()
 
     def _frame(self, now: float, neighbour: str, frame: Frame) -> None:
+        if self.life.has_left(neighbour):
+            return
         known = self.life.neighbours.get(neighbour)
         if known is None or not known.direct:
             self._direct_opened(now, neighbour)
@@ -366,6 +367,9 @@ class Protocol:
         if not isinstance(message, MsgInfo) or set(message.peer_info or {}) != {neighbour}:
             self.beliefs.drop(neighbour, "not-its-own")
             return
+        known = self.beliefs.peers.get(neighbour)
+        if known is not None and known.said_bye >= 0:
+            return  # said before its bye, and heard after it
         peer = self.beliefs.heard(neighbour, 0, now, through=neighbour, relayed=False, hello=True)
         if peer is None:
             return
@@ -426,52 +430,52 @@ class Protocol:
     def local(self, now: float, change: LocalChange) -> list[TopicEvent]:
         """Something happened here: see `changes.py`."""
         match change:
-            case local.Changed(index, clock):
+            case changes.Changed(index, clock):
                 if self.own.change(index, clock):
                     self.speaking.changed(True, now)
                 elif self.own.dirty:
                     self.speaking.changed(False, now)
-            case local.Exposed(index, info):
+            case changes.Exposed(index, info):
                 if index not in self.own.infos:
                     self.beliefs.events.append(MachineExposed((self.peer_id, index), info.id, Source.LOCAL))
                 self.own.expose(index, info)
                 self.speaking.describe_soon(now)
-            case local.Unexposed(index, last):
+            case changes.Unexposed(index, last):
                 if (gone := self.own.infos.get(index)) is not None:
                     self.own.unexpose(index, last)
                     reason = "exposed no longer"
                     self.beliefs.events.append(MachineGone((self.peer_id, index), gone.id, reason))
                     self.speaking.took_back(now)
-            case local.Joined(neighbours):
+            case changes.Joined(neighbours):
                 self.own.gone.clear()
                 self.speaking.begin(now)
                 for peer_id in neighbours:
                     self._subscribed(now, peer_id)
-            case local.Leaving():
+            case changes.Leaving():
                 self._leave(now)
-            case local.Left(reason, stopped):
+            case changes.Left(reason, stopped):
                 self._left(now, reason, stopped=stopped)
-            case local.Connected(peer_id, _, agent):
+            case changes.Connected(peer_id, _, agent):
                 self.life.connected(peer_id, agent, now)
-            case local.Disconnected():
+            case changes.Disconnected():
                 self._disconnected(now, change)
-            case local.Subscribed(peer_id):
+            case changes.Subscribed(peer_id):
                 self._subscribed(now, peer_id)
-            case local.Unsubscribed(peer_id):
+            case changes.Unsubscribed(peer_id):
                 self._unsubscribed(now, peer_id)
-            case local.DirectOpened(peer_id):
+            case changes.DirectOpened(peer_id):
                 self._direct_opened(now, peer_id)
-            case local.RoundTrip(seconds):
+            case changes.RoundTrip(seconds):
                 self.speaking.round_trip_s = seconds
-            case local.Muted(peer_id, muted, through):
+            case changes.Muted(peer_id, muted, through):
                 self._mute(peer_id, muted=muted, through=through)
-            case local.Named(peer_id, name):
+            case changes.Named(peer_id, name):
                 self._name(peer_id, name)
-            case local.AddressRecord(record):
+            case changes.AddressRecord(record):
                 self._record = record
                 for peer_id in self.sync.streams:
                     self._tell_addresses(peer_id)
-            case local.TransportDropped(peer_id, reason):
+            case changes.TransportDropped(peer_id, reason):
                 self.beliefs.drop(peer_id, reason)
         if self.sync.out:
             self.timers.by("flush", now)
@@ -480,7 +484,7 @@ class Protocol:
     def _subscribed(self, now: float, peer_id: str) -> None:
         if peer_id in ("", self.peer_id):
             return
-        self.life.connected(peer_id, "", now)
+        self.life.came(peer_id, now)
         peer = self.beliefs.joined(peer_id, now)
         if peer is None:
             return
@@ -501,7 +505,7 @@ class Protocol:
         self.sync.closed(peer_id)
         self._lost(now, peer, "it left the topic")
 
-    def _disconnected(self, now: float, change: local.Disconnected) -> None:
+    def _disconnected(self, now: float, change: changes.Disconnected) -> None:
         self.life.ended(change.peer_id, change.cause, now)
         self.sync.closed(change.peer_id)
         peer = self.beliefs.peers.get(change.peer_id)
@@ -573,7 +577,7 @@ class Protocol:
             output.messages.append(data)
             self._did("SendMsg", msg_type=kind, length=len(data))
         self.speaking.said.clear()
-        if self.settings.silent:
+        if self.speaking.silent:
             self.sync.out.clear()
         output.direct.extend(self.sync.out)
         self.sync.out.clear()
@@ -602,7 +606,7 @@ class Protocol:
             self._did("Heartbeat")
 
     def _beat(self, now: float) -> None:
-        if not self.life.streams() or self.settings.silent:
+        if not self.life.streams() or self.speaking.silent:
             return
         asked = self.life.to_ping(now)
         self.life.calm()
@@ -641,11 +645,6 @@ class Protocol:
     def alive(self) -> int:
         """How many peers are believed to live."""
         return sum(p.status in (PeerStatus.JOINED, PeerStatus.HEARSAY) for p in self.beliefs.peers.values())
-
-    def lost(self, peer_id: str) -> Loss | None:
-        """How our own link to a peer ended, if it did lately."""
-        entry = self.life._lost.get(peer_id)
-        return entry[1] if entry is not None else None
 
     def _did(self, state: str, **arguments: Any) -> None:
         self.activity[state] = arguments

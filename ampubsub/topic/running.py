@@ -8,7 +8,7 @@ from contextlib import suppress
 import trio
 
 from ampubsub.machine import Event, Machine
-from ampubsub.topic import changes as local
+from ampubsub.topic import changes
 from ampubsub.topic.constants import (
     DIALS_AT_ONCE,
     HANDLER_TIMEOUT_S,
@@ -127,7 +127,7 @@ class Running:
     def StartEnd(self, event: Event) -> None:
         """Nobody is heard any longer."""
         self.machine.set_tags(self._own_tags())
-        self.driver.local(local.Left("we stopped", stopped=True))
+        self.driver.local(changes.Left("we stopped", stopped=True))
 
     def _own_tags(self) -> tuple[str, ...]:
         return tuple(tag for tag in self.machine.tags if not tag.startswith("peer:"))
@@ -220,7 +220,7 @@ class Running:
         """Take part until we leave."""
         transport = self.host.transport
         try:
-            self.driver.local(local.Joined(tuple(sorted(transport.topic_peers(self.name)))))
+            self.driver.local(changes.Joined(tuple(sorted(transport.topic_peers(self.name)))))
             await trio.sleep_forever()
         finally:
             with trio.move_on_after(HANDLER_TIMEOUT_S) as scope:
@@ -230,7 +230,7 @@ class Running:
 
     def JoinedEnd(self, event: Event) -> None:
         """What was going to be said or read is not any longer."""
-        self.driver.local(local.Left())
+        self.driver.local(changes.Left())
 
     def ReadyEnter(self, event: Event) -> bool:
         """Enough connections."""

@@ -308,6 +308,8 @@ class Speaking:
     # -- saying
 
     def _say(self, message: wire.Message, now: float, *, for_change: bool = False) -> None:
+        if self.silent:
+            return
         data = wire.encode(message)
         if len(data) > self.settings.max_message_bytes:
             self.beliefs.drop(self.beliefs.self_id, "own-oversize")
@@ -502,6 +504,8 @@ class Speaking:
         self._ask("ask-clocks", self.beliefs.late, now)
 
     def _ask(self, name: str, questions: Questions, now: float) -> None:
+        if not self.may_speak():
+            return
         due = questions.look()
         if due <= now:
             if (wait := self._wait(now)) > 0:
@@ -522,7 +526,9 @@ class Speaking:
     def say_gossip(self, now: float) -> None:
         """Tell our own sums, as a sign of life, and some of others'. An observer only to newcomers."""
         strangers = [p for p, due in self.newcomers.items() if due <= now and not self._has_stream(p)]
-        if not (len(self.own) or self.own.farewells or (strangers and self._known_to_few(strangers))):
+        if self.silent or not (
+            len(self.own) or self.own.farewells or (strangers and self._known_to_few(strangers))
+        ):
             self._set_gossip(now)
             return
         if (wait := self._wait(now)) > 0:

@@ -10,6 +10,7 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from random import Random
 from types import MappingProxyType, TracebackType
@@ -19,7 +20,7 @@ import trio
 
 from ampubsub.machine import Machine, Result, Waiter
 from ampubsub.remote import NetworkMachine
-from ampubsub.topic import changes as local
+from ampubsub.topic import changes
 from ampubsub.topic.compose import unsayable
 from ampubsub.topic.constants import BYE_LINGER_S, HANDLER_TIMEOUT_S
 from ampubsub.topic.driver import Driver
@@ -35,7 +36,7 @@ from ampubsub.topic.replicas import Replicas
 from ampubsub.topic.running import Running
 from ampubsub.topic.settings import TopicSettings
 from ampubsub.topic.standing import PeersView
-from ampubsub.topic.window import LOGGER, Window, topic_machine
+from ampubsub.topic.window import Window, topic_machine
 from ampubsub.transport.interface import Transport
 
 DEBUG_VARIABLE = "AM_PUBSUB_DBG"
@@ -120,7 +121,7 @@ class Topic:
             names = self._protocol.beliefs.names
             self._metrics = Metrics(f"{self.machine.id}-metrics", names, self.machine)
         self._runner: trio.CancelScope | None = None
-        self._nursery: trio.NurseryManager | None = None
+        self._nursery: AbstractAsyncContextManager[trio.Nursery] | None = None
         self._tags_seen_s = 0.0
         try:
             self.expose_many(expose)
@@ -210,7 +211,7 @@ class Topic:
         """
         if self.machine.is_("Joined"):
             says_bye = bool(self._exposures) and not self._settings.silent
-            self._driver.local(local.Leaving())
+            self._driver.local(changes.Leaving())
             if says_bye:
                 with trio.move_on_after(HANDLER_TIMEOUT_S):
                     await self._driver.sent()
@@ -316,13 +317,13 @@ class Topic:
         if reason := unsayable(info, self._settings):
             raise ExposeError(f"machine {machine.id!r} cannot be exposed: {reason}")
         index = self._exposures.add(machine)
-        self._driver.local(local.Exposed(index, info))
+        self._driver.local(changes.Exposed(index, info))
         return index
 
     def unexpose(self, machine: Machine) -> None:
         """Stop sharing a machine; others are told. Raises `ExposeError` when it is not exposed."""
         index = self._exposures.remove(machine)
-        self._driver.local(local.Unexposed(index, told_time(machine)))
+        self._driver.local(changes.Unexposed(index, told_time(machine)))
 
     def replace(self, old: Machine, new: Machine) -> int:
         """Share `new` instead of `old`, under a new index: a peer that missed the change cannot mix them up."""
@@ -427,15 +428,15 @@ class Topic:
 
     def name_peer(self, peer_id: str, name: str) -> None:
         """Call a peer by a name of our choice; the empty string takes it back."""
-        self._driver.local(local.Named(peer_id, name))
+        self._driver.local(changes.Named(peer_id, name))
 
     def mute(self, peer_id: str, *, through: bool = False) -> None:
         """Take nothing of a peer any longer; with `through`, nothing either that it hands on for others."""
-        self._driver.local(local.Muted(peer_id, True, through))
+        self._driver.local(changes.Muted(peer_id, True, through))
 
     def unmute(self, peer_id: str) -> None:
         """Listen to a peer again."""
-        self._driver.local(local.Muted(peer_id, False))
+        self._driver.local(changes.Muted(peer_id, False))
 
     async def disconnect(self, peer_id: str) -> None:
         """Close the connections to a peer and dial it no longer. It may dial us: mute it to hear nothing of it."""
@@ -517,7 +518,7 @@ class Topic:
             self.machine.add_err(error)
 
     def _changed(self, index: int, machine: Machine) -> None:
-        self._driver.local(local.Changed(index, told_time(machine)))
+        self._driver.local(changes.Changed(index, told_time(machine)))
 
     def _exposed_machine_went(self, machine: Machine) -> None:
         if machine in self._exposures:
@@ -533,7 +534,7 @@ class Topic:
             self._driver.publish_all([Noticed("error", text)])
             self.unexpose(machine)
         else:
-            self._driver.local(local.Exposed(self._exposures.index(machine), info))
+            self._driver.local(changes.Exposed(self._exposures.index(machine), info))
 
     @property
     def _told_name(self) -> str:

@@ -55,6 +55,8 @@ class Beliefs:
         """Peers whose machines we do not know, or not from themselves."""
         self.late = Questions()
         """Peers with machines that are behind."""
+        self.restarted: list[str] = []
+        """Neighbours that began a new life under lower numbers, to be told to others."""
         self.early = EarlyClocks()
         self.events: list[TopicEvent] = []
         self.touched: dict[Key, None] = {}
@@ -112,14 +114,15 @@ class Beliefs:
         if sequence and any(first <= sequence <= last for first, last in peer.old_lives):
             self.drop(author, "old-life")
             return None
-        if (
-            not relayed
-            and 0 < sequence < peer.sequence - NEW_LIFE_NUMBERS
-            and through == author
-            and peer.connected
-            and (peer.heard_s is None or peer.new_link_s > peer.heard_s)
+        directly = not relayed and through == author and peer.connected
+        if 0 < sequence < peer.sequence - NEW_LIFE_NUMBERS and (
+            peer.may_restart or (directly and peer.new_link)
         ):
+            if directly and peer.new_link:
+                self.restarted.append(author)
             self._new_life(peer, sequence)
+        if directly and sequence:
+            peer.new_link = False
         newer = sequence > peer.sequence or sequence == 0
         if peer.said_bye >= 0 and not (hello and newer and sequence):
             self.drop(author, "after-bye")
@@ -153,6 +156,7 @@ class Beliefs:
         peer.sequence = sequence - 1
         peer.life_from = sequence
         peer.said_bye, peer.signed_bye = -1, b""
+        peer.may_restart = False
         peer.retired.clear()
         for machine in peer.machines.values():
             machine.sequence = sequence - 1
@@ -189,7 +193,7 @@ class Beliefs:
             self.drop(peer_id, "too-many-peers")
             return None
         if not peer.connected:
-            peer.new_link_s = now
+            peer.new_link = True
         peer.connected = True
         peer.mentioned_s = now
         peer.lost_s, peer.said_bye, peer.had_witness = None, -1, True
@@ -207,6 +211,7 @@ class Beliefs:
         for index in list(peer.machines):
             self.remove(peer, index, reason)
         peer.known = False
+        peer.may_restart = True
         self.missing.settle(peer.peer_id)
         self.late.settle(peer.peer_id)
         self.early.forget(peer.peer_id)

@@ -200,7 +200,7 @@ def _links(peer: Any, number: Any, to: Any, lost: Any) -> tuple[str, Links]:
     return peer, Links(
         _number(number),
         tuple(hashes[i : i + HASH_BYTES] for i in range(0, len(hashes), HASH_BYTES)),
-        tuple((_bytes(who, HASH_BYTES), _range(loss, 5)) for who, loss in lost),
+        tuple((_bytes(who, HASH_BYTES), _range(loss, 6)) for who, loss in lost),
     )
 
 

@@ -36,6 +36,7 @@ _WORDS = {
     Loss.SILENT: f"has been silent for more than {SILENT_AFTER_S:g} s",
     Loss.LEFT: "left the topic",
     Loss.EXPELLED: "was thrown out",
+    Loss.RESTARTED: "restarted",
 }
 
 
@@ -116,6 +117,10 @@ class Life:
         if self.neighbours.pop(peer_id, None) is not None:
             self._note_loss(peer_id, _LOSS_OF[cause], now)
 
+    def restarted(self, peer_id: str, now: float) -> None:
+        """A neighbour began a new life under lower numbers."""
+        self._note_loss(peer_id, Loss.RESTARTED, now)
+
     def left(self, peer_id: str, now: float) -> None:
         """A connected peer said that it takes part no longer."""
         self._note_loss(peer_id, Loss.LEFT, now)
@@ -165,7 +170,11 @@ class Life:
     def own_links(self, now: float) -> bool:
         """Bring what we tell of our links up to date. Says whether it is news."""
         linked = self.linked()
-        for peer_id in [p for p, (at, _) in self._lost.items() if now - at > _LOSS_TOLD_S or p in linked]:
+        for peer_id in [
+            p
+            for p, (at, loss) in self._lost.items()
+            if now - at > _LOSS_TOLD_S or (p in linked and loss is not Loss.RESTARTED)
+        ]:
             del self._lost[peer_id]
         return self.map.tell_own(linked, ((peer_id, loss) for peer_id, (_, loss) in self._lost.items()))
 
@@ -186,6 +195,7 @@ class Life:
                     losses = self.map.losses()
                     losses.update((peer_hash(p), int(loss)) for p, (_, loss) in self._lost.items())
                 peer.lost_s = now
+                peer.may_restart = True
                 self._doubt(peer, losses.get(peer_hash(peer_id)), now)
 
     def _witnessed(self, peer: RemotePeer, by: list[str], now: float) -> None:

@@ -24,6 +24,8 @@ class Loss(IntEnum):
     SILENT = 2
     LEFT = 3
     EXPELLED = 4
+    RESTARTED = 5
+    """It came back with a new life whose numbers are lower: its system's clock was set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,10 @@ class LinkMap:
                 elif len(seen) < 8:
                     seen.append(peer_id)
         return witnesses
+
+    def named(self, short: bytes) -> str | None:
+        """The peer id behind a short name."""
+        return self._names.get(short)
 
     def losses(self) -> dict[bytes, int]:
         """How links to peers ended, by whoever told last."""

@@ -93,8 +93,10 @@ class RemotePeer:
     """First and last number of earlier lives that went on under higher numbers: what comes of them late is old."""
     life_from: int = 0
     """The first number of this life that we know."""
-    new_link_s: float = float("-inf")
-    """When its connection to us stood last."""
+    new_link: bool = False
+    """Its connection or its stream is new, and it said nothing on the topic over it yet: it may have restarted."""
+    may_restart: bool = False
+    """It was lost, or a neighbour of it saw it restart: far lower numbers begin a new life."""
     said_bye: int = -1
     """The number of its bye; -1 when it said none. Nothing but a new hello undoes it."""
     signed_bye: bytes = b""

@@ -42,6 +42,7 @@ from ampubsub.topic.direct import (
 )
 from ampubsub.topic.events import MachineExposed, MachineGone, PeerStatus, Source, TopicEvent
 from ampubsub.topic.life import Life
+from ampubsub.topic.links import Links, Loss
 from ampubsub.topic.news import News
 from ampubsub.topic.own import OwnMachines
 from ampubsub.topic.peers import RemotePeer
@@ -188,6 +189,7 @@ class Protocol:
         )
         if peer is None:
             return
+        self._note_restarts(now)
         peer.messages_in[message.type] += 1
         self.heard_of.append(("Peer", ""))
         self._judge_message(now, message, peer, received, relayed=relayed)
@@ -334,10 +336,23 @@ class Protocol:
                 self.beliefs.drop(neighbour, "too-many-links")
                 continue
             if self.life.map.take(peer_id, links):
+                self._restarts_told(links)
                 own = peer_id == self.peer_id
                 self.sync.links_changed(peer_id, "" if own else neighbour)
                 self.timers.by("links", now)
                 self.timers.by("judge", now + c.JUDGE_DELAY_S)
+
+    def _restarts_told(self, links: Links) -> None:
+        for short, loss in links.lost:
+            peer = self.beliefs.peers.get(self.life.map.named(short) or "")
+            if loss == Loss.RESTARTED and peer is not None and not peer.connected:
+                peer.may_restart = True
+
+    def _note_restarts(self, now: float) -> None:
+        for peer_id in self.beliefs.restarted:
+            self.life.restarted(peer_id, now)
+            self.timers.by("links", now)
+        self.beliefs.restarted.clear()
 
     def _records(self, now: float, neighbour: str, packed: bytes) -> None:
         """Signed messages that a neighbour hands on: what their authors said is first-hand, whichever way it comes."""
@@ -392,6 +407,8 @@ class Protocol:
 
     def _direct_opened(self, now: float, peer_id: str) -> None:
         self.life.opened(peer_id, now)
+        if (peer := self.beliefs.peers.get(peer_id)) is not None:
+            peer.new_link = True
         self._open_stream(now, peer_id)
 
     def _open_stream(self, now: float, peer_id: str) -> None:

@@ -185,7 +185,11 @@ class Life:
         beliefs = self.beliefs
         for peer_id in beliefs.peers:
             self.map.name(peer_id)
-        self._witnesses = reached = self.map.reached(self.linked())
+        before, self._witnesses = self._witnesses, self.map.reached(self.linked())
+        reached = self._witnesses
+        for peer_id in before:
+            if peer_id not in reached:  # what it told of its links is no news when it comes back
+                self.map.told.pop(peer_id, None)
         losses: dict[bytes, int] | None = None
         for peer_id, peer in list(beliefs.peers.items()):
             if peer_id in reached:

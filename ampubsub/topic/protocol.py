@@ -121,7 +121,7 @@ class Protocol:
             "heartbeat": self._heartbeat,
             "beat": self._beat,
             "links": self._tell_links,
-            "judge": self.life.judge,
+            "judge": self._judge,
             "records": self._send_records,
             "dial": lambda now: None,
             "info": self.speaking.say_info,
@@ -533,7 +533,7 @@ class Protocol:
         peer.connected = False
         self.speaking.newcomers.pop(peer.peer_id, None)
         self._did("PeerLeft", peer_id=peer.peer_id, reason=reason)
-        self.life.judge(now)
+        self._judge(now)
         self.timers.by("links", now)
         if self.speaking.joined and not self.life.linked():
             self.life.cut_off("we are cut off: no connection is left", now)
@@ -558,7 +558,7 @@ class Protocol:
         self.sync.streams.clear()
         if stopped:
             self.life.neighbours.clear()
-        self.life.judge(now)
+        self._judge(now)
         self.life.cut_off(reason, now)
         self.timers.set("heartbeat", now + c.HEARTBEAT_S)
 
@@ -639,6 +639,10 @@ class Protocol:
         self.timers.by("records", self.sync.records_due())
         pause_s = c.PING_EVERY_S if asked else c.BEAT_S
         self.timers.set("beat", now + (min(pause_s, c.DIFFERING_BEAT_S) if self.sync.differs else pause_s))
+
+    def _judge(self, now: float) -> None:
+        self.life.judge(now)
+        self.sync.prune()
 
     def _tell_links(self, now: float) -> None:
         if self.life.own_links(now):

@@ -72,6 +72,23 @@ def _decode(data: bytes, limits: Limits) -> wire.Message:
     return _decode_small(data, limits) if len(data) <= _REMEMBERED_BYTES else wire.decode(data, limits)
 
 
+def _of_itself(message: wire.Message, author: str) -> wire.Message:
+    """What an author said of itself: a message that is handed on later is no news of anybody else."""
+    match message:
+        case MsgInfo(infos, gossips):
+            return MsgInfo(_only(infos, author), _only(gossips, author))
+        case wire.MsgUpdates(clocks):
+            return wire.MsgUpdates(_only(clocks, author))
+        case wire.MsgGossip(gossips):
+            return wire.MsgGossip(_only(gossips, author))
+        case _:
+            return message
+
+
+def _only(told: Mapping[str, Any] | None, author: str) -> dict[str, Any]:
+    return {author: told[author]} if told and author in told else {}
+
+
 class Protocol:
     """One peer on one topic.
 
@@ -192,6 +209,8 @@ class Protocol:
         self._note_restarts(now)
         peer.messages_in[message.type] += 1
         self.heard_of.append(("Peer", ""))
+        if relayed:
+            message = _of_itself(message, author)
         self._judge_message(now, message, peer, received, relayed=relayed)
         self.speaking.look_for_questions(now)
 

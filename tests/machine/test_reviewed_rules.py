@@ -75,7 +75,7 @@ class Plain(Enum):
     [
         Lamp,
         Word,
-        pytest.param(Plain, marks=pytest.mark.xfail(strict=True, reason="`is_` does not know plain enums")),
+        Plain,
     ],
 )
 def test_states_named_by_an_enum_run_their_handlers_and_leave_other_machines_alone(kind: Any) -> None:
@@ -222,7 +222,6 @@ def test_a_row_of_a_thousand_required_states_is_no_question_of_the_stack() -> No
     assert machine.is_(*names)
 
 
-@pytest.mark.xfail(strict=True, reason="what `queue_end` adds runs on the stack of the hook")
 def test_a_queue_that_is_filled_again_at_each_end_is_no_question_of_the_stack() -> None:
     machine = Machine({"A": State(multi=True)}, id="m")
     left = [500]

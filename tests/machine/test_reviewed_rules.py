@@ -202,7 +202,6 @@ def test_a_mapping_changed_after_binding_is_heeded_for_all_names_or_for_none(loo
     assert ran == []  # what was bound is bound; `bind_handlers` again for more
 
 
-@pytest.mark.xfail(strict=True, reason="each machine of a row runs on the stack of the one before it")
 def test_two_hundred_machines_in_a_row_of_pipes_all_follow() -> None:
     row = [Machine({"A": State()}, id=f"m{number}") for number in range(200)]
     for source, target in pairwise(row):

@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench fuzz screenshots lint format clean
+.PHONY: demo test bench fuzz mutants screenshots lint format clean
 
 demo: .stamp-run
 	$(BIN)/ampubsub-tui demo
@@ -16,6 +16,11 @@ bench: .stamp-test
 
 fuzz: .stamp-test
 	AMPUBSUB_FUZZ=long $(BIN)/python -m pytest -n 2 tests/hostile -k fuzz
+
+# How many single changes of a room's code its tests notice: make mutants ROOM=wire SAMPLE=150 SEED=1
+ROOM ?= wire
+mutants: .stamp-mutants
+	$(BIN)/python -m tests.mutants $(ROOM)
 
 screenshots: .stamp-test
 	$(BIN)/python -m tests.tui.pictures
@@ -31,7 +36,7 @@ format: .stamp-test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .stamp-run .stamp-test
+	rm -rf $(VENV) .stamp-run .stamp-test .stamp-mutants
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
@@ -44,4 +49,8 @@ $(BIN)/python:
 
 .stamp-test: requirements-test.lock .stamp-run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-test.lock
+	touch $@
+
+.stamp-mutants: requirements-mutants.lock .stamp-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-mutants.lock
 	touch $@

@@ -15,21 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from amdbg_tui import output
+from amdbg_tui.doors_options import doors_options
+from amdbg_tui.input_error import WRONG_INPUT, InputError
 from amdbg_tui.settings import PROGRAM, Locations, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from amdbg_tui.node import JoinRequest
+    from amdbg_tui.node.debugger import DebuggerNode
     from ampubsub.machine import Machine
 
-WRONG_INPUT, INTERRUPTED, CRASH = 2, 130, 70
+INTERRUPTED, CRASH = 130, 70
 COMPLETE_VARIABLE = "_AMPUBSUB_TUI_COMPLETE"
 UNUSABLE_TERMINALS = ("dumb", "unknown", "")
-
-
-class InputError(click.ClickException):
-    """Something the person typed cannot be used; the text is one line."""
-
-    exit_code = WRONG_INPUT
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -45,6 +43,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         status = commands.main(
             arguments, prog_name=PROGRAM, standalone_mode=False, complete_var=COMPLETE_VARIABLE
         )
+        output.finish()
         return status if isinstance(status, int) else 0
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -52,10 +51,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         return complain(error.format_message(), WRONG_INPUT)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
     except Exception as error:
+        from amdbg_tui.history.tables import HistoryError
+
+        if isinstance(error, HistoryError):
+            return complain(str(error), WRONG_INPUT)
+        if isinstance(error, OSError) and output.is_of_output(error):
+            text, status = output.give_up(error)
+            return complain(text, status) if text else status
         from amdbg_tui.crash_report import write_crash_report
 
         path = write_crash_report(error, Locations().crashes)
@@ -134,7 +137,7 @@ def peer_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
     ):
         command = option(command)
-    return click.argument("addresses", nargs=-1, metavar="ADDR...")(command)
+    return click.argument("addresses", nargs=-1, metavar="ADDR...")(doors_options(command))
 
 
 def screen_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -147,16 +150,26 @@ def screen_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @commands.command(short_help="Join a topic and open the screen.")
 @peer_options
 @screen_options
-def join(theme: str, **options: Any) -> int:
+@click.option(
+    "--dbg",
+    "debugger",
+    metavar="HOST:PORT",
+    is_flag=False,
+    flag_value="127.0.0.1:6831",
+    default="",
+    help="Also show programs that set AM_DBG_ADDR to this (alone: 127.0.0.1:6831).",
+)
+def join(theme: str, debugger: str, **options: Any) -> int:
     """Join a topic through ADDR..., each ending in /p2p/PEERID, and open the screen.
 
-    With no ADDR this is the first peer: give --topic and, for others to come, --listen.
+    With no ADDR, --topic is looked for among the peers met before, and with --mdns on this network;
+    “find” shows who is there. Where nobody is, this is the first peer: others come to where it listens.
     """
     places = Locations()
     settings = _settings(places, theme)
-    request = _request(settings, **options)
+    request = _request(places, settings, **options)
     _need_a_terminal("join", "; without one, “peer” prints what happens as JSON lines")
-    return _open_screen(places, settings, request)
+    return _open_screen(places, settings, request, debugger)
 
 
 @commands.command(short_help="Open the screen on a demo network.")
@@ -190,10 +203,60 @@ def peer(**options: Any) -> int:
     """Take part without a screen: one JSON line with id and addresses, then one for each event, until
     Ctrl-C.
     """
-    request = _request(_settings(Locations(), ""), **options)
+    need_stdout()
+    places = Locations()
+    request = _request(places, _settings(places, ""), **options)
     from amdbg_tui.peer_command import run_peer
 
     return run_peer(request)
+
+
+@commands.command(short_help="Show peers and topics of this network.")
+@click.option(
+    "--wait", default=2.0, type=click.FloatRange(0.1, 60), metavar="SECONDS", help="How long to look."
+)
+@click.option("--topic", multiple=True, metavar="NAME", help="Recognise this topic where it is announced.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def find(wait: float, topic: tuple[str, ...], as_json: bool) -> int:
+    """Show the peers and topics of this network, then those of the address books, and how to join them.
+
+    Looks for two seconds and announces nothing. Exit status 1 when nobody was found.
+    """
+    need_stdout()
+    if wait != wait:
+        raise InputError("--wait nan: how long to look, in seconds from 0.1 to 60")
+    places = Locations()
+    settings = _settings(places, "")
+    from amdbg_tui.doors_options import mdns_settings
+    from amdbg_tui.find_command import find as look
+
+    mdns = mdns_settings(settings.discovery)
+    return look(mdns, places.books, wait_s=wait, names=topic, as_json=as_json, program=PROGRAM)
+
+
+@commands.group(short_help="Make the secret of a sealed topic.")
+def secret() -> None:
+    """Make and look at secrets: who holds the secret of a topic, and nobody else, takes part in it."""
+
+
+@secret.command("new", short_help="Make a secret in a new file.")
+@click.argument("file", type=click.Path())
+def secret_new(file: str) -> None:
+    """Make a secret in a new FILE, readable by its owner only."""
+    need_stdout()
+    from amdbg_tui.secret_command import new_secret
+
+    new_secret(file)
+
+
+@secret.command("show", short_help="Print which keys a secret holds.")
+@click.argument("file", type=click.Path())
+def secret_show(file: str) -> None:
+    """Print the ids of the keys in FILE; never the keys."""
+    need_stdout()
+    from amdbg_tui.secret_command import show_secret
+
+    show_secret(file)
 
 
 @commands.command(short_help="Print where files live.")
@@ -205,6 +268,7 @@ def locate() -> None:
         ("themes", places.themes),
         ("bundled themes", places.bundled_themes),
         ("histories", places.history),
+        ("address books", places.books),
         ("crash reports", places.crashes),
     ):
         click.echo(f"{what:<16}{path}{'' if path.exists() else '   (not there yet)'}")
@@ -227,6 +291,12 @@ def completion(shell: str) -> None:
     click.echo(f"# {use}\n{source.source_template % source.source_vars()}")
 
 
+def need_stdout() -> None:
+    """For commands that only print. Raises `InputError` when nobody would read it."""
+    if output.is_closed():
+        raise InputError("stdout is closed: nobody would read the lines")
+
+
 def _settings(places: Locations, theme: str) -> Settings:
     from dataclasses import replace
 
@@ -244,6 +314,7 @@ def _settings(places: Locations, theme: str) -> Settings:
 
 
 def _request(
+    places: Locations,
     settings: Settings,
     addresses: tuple[str, ...],
     topic: str,
@@ -251,15 +322,20 @@ def _request(
     name: str,
     listen: tuple[str, ...],
     silent: bool,
+    **ways: Any,
 ) -> JoinRequest:
+    from amdbg_tui.doors_options import listen_for, make_doors
     from amdbg_tui.node import JoinRequest
     from ampubsub.transport.address import parse_dial_address, parse_listen_address
     from ampubsub.transport.interface import AddressError
 
-    listen = listen or settings.peer.listen
-    if not addresses and not topic:
+    listen = tuple(dict.fromkeys(listen or settings.peer.listen))  # one address twice is one address
+    doors = make_doors(places, settings.discovery, **ways)
+    if not topic and doors.secret is not None:
+        raise InputError("a sealed topic does not tell its name to those who dial: give it with --topic NAME")
+    if not topic and not addresses and not doors.listed:
         raise InputError(
-            "whom to join? Give an ADDR ending in /p2p/PEERID, or --topic to be the first peer of one"
+            f"whom to join? “{PROGRAM} find” shows who is there. Give an ADDR ending in /p2p/PEERID, or --topic NAME"
         )
     try:
         for address in addresses:
@@ -268,8 +344,8 @@ def _request(
             _need_free_port(parse_listen_address(address), address)
     except AddressError as error:
         raise InputError(str(error)) from error
-    if not addresses and not listen:
-        listen = ("/ip4/127.0.0.1/udp/0/quic-v1",)
+    if not listen and (not addresses or doors.mdns is not None):
+        listen = listen_for(settings.discovery, mdns=doors.mdns is not None)
     return JoinRequest(
         addresses,
         topic,
@@ -278,6 +354,7 @@ def _request(
         listen,
         silent or settings.peer.silent,
         settings.peer,
+        doors,
     )
 
 
@@ -299,6 +376,8 @@ def _need_free_port(address: Any, text: str) -> None:
     """Whether a listen address can be had, by binding it for a moment."""
     import socket
 
+    if address.transport == "unix":
+        return  # the transport says what is in the way, and removes a left-over file
     kind = socket.SOCK_DGRAM if address.transport == "quic-v1" else socket.SOCK_STREAM
     family = socket.AF_INET6 if address.family == "ip6" else socket.AF_INET
     try:
@@ -334,15 +413,50 @@ def _is_terminal() -> bool:
     return bool(sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty())
 
 
-def _open_screen(places: Locations, settings: Settings, request: JoinRequest) -> int:
+def _open_screen(places: Locations, settings: Settings, request: JoinRequest, debugger: str = "") -> int:
     from amdbg_tui.app import App
     from amdbg_tui.lifecycle import open_history, run
     from amdbg_tui.node import Node
 
     history = open_history(places, settings.history)
-    node = Node(history.feed, request)
+    node: Node | DebuggerNode = (peer := Node(history.feed, request))
+    if debugger:
+        from amdbg_tui.debugger_command import listening
+
+        try:
+            node = listening(history, debugger, peer)
+        except InputError:
+            history.close()
+            raise
     app = App(history, node, settings=settings, locations=places)
     return run(app, history, node, places, mouse=settings.mouse)
+
+
+def _add_commands() -> None:
+    from amdbg_tui.compare_command import compare
+    from amdbg_tui.debugger_command import dbg
+    from amdbg_tui.headless.asking import reach, what_if, why
+    from amdbg_tui.headless.commands import ls, record, tail, watch
+    from amdbg_tui.recordings_command import export, open_recording, recordings
+
+    for command in (
+        dbg,
+        ls,
+        watch,
+        tail,
+        record,
+        reach,
+        what_if,
+        why,
+        open_recording,
+        recordings,
+        export,
+        compare,
+    ):
+        commands.add_command(command)
+
+
+_add_commands()
 
 
 if __name__ == "__main__":

@@ -24,15 +24,16 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from amdbg_tui.crash_report import write_crash_report
-from amdbg_tui.history.files import new_history_file
-from amdbg_tui.history.records import NoticeRecord
+from amdbg_tui.history.recordings import new_recording
 from amdbg_tui.history.store import History
-from amdbg_tui.history.writer import HistoryError
+from amdbg_tui.history.tables import HistoryError
 from amdbg_tui.node import Node
 from amdbg_tui.settings import PROGRAM, HistorySettings, Locations
 
 if TYPE_CHECKING:
     from textual.app import App
+
+    from amdbg_tui.node.debugger import DebuggerNode
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WRONG_INPUT, CRASH = 2, 70
@@ -46,20 +47,28 @@ RESTORE = "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?7h" + "".join(
 
 
 def open_history(locations: Locations, settings: HistorySettings) -> History:
-    """A history file for this run; in memory, with a notice, when the state folder cannot be written."""
+    """A recording of this run; in memory, which `trouble` says for good, when the state folder cannot be written."""
     if settings.in_memory:
         return History(None, settings)
     try:
-        return History(new_history_file(locations.history, settings.files), settings)
-    except (OSError, HistoryError) as error:
-        history = History(None, settings)
-        text = f"the history is kept in memory only: {error}"
-        history.append([NoticeRecord(time.time(), "warning", text)])
-        return history
+        path = new_recording(locations.history, settings.files, int(settings.files_mb * 1_000_000))
+        return History(path, settings)
+    except OSError as error:
+        why = f"{locations.history}: {(error.strerror or str(error)).lower()}"
+    except HistoryError as error:
+        why = str(error)
+    history = History(None, settings)
+    history.note_trouble(f"nothing is recorded, the history is kept in memory only ({why})")
+    return history
 
 
 def run(
-    app: App[Any], history: History, node: Node | None, locations: Locations, *, mouse: bool = True
+    app: App[Any],
+    history: History,
+    node: Node | DebuggerNode | None,
+    locations: Locations,
+    *,
+    mouse: bool = True,
 ) -> int:
     """Run the app until it ends, say bye, restore everything. Returns the exit status of the process."""
     leaving = _Leaving(app, history, node)
@@ -82,7 +91,7 @@ def run(
 class _Leaving:
     """Why and how the program is about to end."""
 
-    def __init__(self, app: App[Any], history: History, node: Node | None) -> None:
+    def __init__(self, app: App[Any], history: History, node: Node | DebuggerNode | None) -> None:
         self.app = app
         self.history = history
         self.node = node
@@ -207,7 +216,7 @@ def _terminal_restored(leaving: _Leaving) -> Iterator[None]:
 
 
 def _conclude(
-    app: App[Any], history: History, node: Node | None, leaving: _Leaving, locations: Locations
+    app: App[Any], history: History, node: Node | DebuggerNode | None, leaving: _Leaving, locations: Locations
 ) -> int:
     """What remains to be said, and the exit status."""
     crash = leaving.error or (node.crash if node is not None else None)

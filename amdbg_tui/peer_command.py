@@ -7,7 +7,6 @@ terminal. Ends with a bye on Ctrl-C, SIGTERM or SIGHUP, and when nobody reads it
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +16,9 @@ from typing import Any
 
 import trio
 
+from amdbg_tui import output
 from amdbg_tui.node import JoinRequest
+from ampubsub.discovery import Seeking
 from ampubsub.machine import Machine, Tracer, Transition, trio_adapter
 from ampubsub.topic import Host, Topic, TopicSettings
 from ampubsub.topic.events import (
@@ -52,10 +53,15 @@ class CannotTakePart(Exception):  # noqa: N818 - reads as a sentence where it is
 
 
 def run_peer(request: JoinRequest) -> int:
-    """Run until told to stop. The exit status: 0, or 2 when it could not take part (one line on stderr)."""
+    """Run until told to stop.
+
+    The exit status: 0, 2 when it could not take part, 74 when its lines could not be written; one line on stderr
+    says why.
+    """
     status = 0
+    peer = _Peer(request)
     try:
-        trio.run(_Peer(request).run)
+        trio.run(peer.run)
     except* (CannotTakePart, TransportError) as group:
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup):
@@ -63,6 +69,10 @@ def run_peer(request: JoinRequest) -> int:
         text = " ".join(str(error).split())
         print(f"ampubsub-tui: {text.encode('ascii', 'backslashreplace').decode()}", file=sys.stderr)
         status = WRONG_INPUT
+    if peer.failure is not None and not status:
+        text, status = output.give_up(peer.failure)
+        if text:
+            print(f"ampubsub-tui: {text}", file=sys.stderr)
     return status
 
 
@@ -98,6 +108,8 @@ class _Peer:
         self.request = request
         self._lines, self._to_print = trio.open_memory_channel[str](4096)
         self._unprinted = 0
+        self.failure: OSError | None = None
+        """Why lines could not be written."""
         self._told_to_end = False
         self._step = trio.CancelScope()
 
@@ -123,7 +135,7 @@ class _Peer:
 
     async def _take_part(self) -> None:
         request = self.request
-        host = Host(_libp2p())
+        host = Host(request.doors.make_transport())
         async with host.opened(request.listen):
             self.tell(line("ready", peer_id=host.peer_id, addresses=host.transport.addresses))
             name = request.topic
@@ -140,19 +152,31 @@ class _Peer:
                 host=host,
                 peer_name=request.name,
             )
-            topic.watch(lambda event: self._tell_event(topic, event))
+            seeking = request.doors.seeking(host.transport, name, request.addresses, self._notice)
+            topic.watch(lambda event: self._tell_event(topic, seeking, event))
             for index, machine in topic.exposed.items():
                 machine.bind_tracer(_LocalClock(self.tell, host.peer_id, index))
             machines = [machine for machine in request.expose if machine.spawn is None]
-            async with topic, trio_adapter.own(*machines):
-                with self._until_told_to_end():
-                    await topic.machine.when("Joined")
-                    self.tell(line("joined", topic=name))
-                    await trio.sleep_forever()
+            async with topic, trio_adapter.own(*machines) as nursery:
+                host.subscribe(name, seeking.take)
+                nursery.start_soon(seeking.run)
+                nursery.start_soon(request.doors.follow_secret, host.transport, self._notice)
+                await self._stay(topic)
+                nursery.cancel_scope.cancel()
+
+    async def _stay(self, topic: Topic) -> None:
+        with self._until_told_to_end():
+            await topic.machine.when("Joined")
+            self.tell(line("joined", topic=topic.name))
+            await trio.sleep_forever()
+
+    def _notice(self, text: str) -> None:
+        self.tell(line("notice", text=text))
 
     async def _only_topic(self, host: Host) -> str:
         offered = await host.discover(
-            self.request.addresses, patience_s=self.request.settings.topics_patience_s
+            self.request.addresses or self.request.doors.listed[:8],
+            patience_s=self.request.settings.topics_patience_s,
         )
         if not offered:
             raise CannotTakePart("the dialled peer takes part in no topic; name one with --topic NAME")
@@ -184,20 +208,22 @@ class _Peer:
         except trio.WouldBlock:
             self._unprinted += 1
 
-    def _tell_event(self, topic: Topic, event: TopicEvent) -> None:
+    def _tell_event(self, topic: Topic, seeking: Seeking, event: TopicEvent) -> None:
         values = {field.name: getattr(event, field.name) for field in fields(event)}
+        if isinstance(event, PeerChanged):
+            values["how_found"] = seeking.how_found(event.peer_id)
         if isinstance(event, MachineExposed):
             machine: Any = topic.network_machine(event.key) or topic.exposed.get(event.key[1])
             if machine is not None:
                 values.update(_described(machine))
-        self.tell(line(EVENT_WORDS[type(event)], **values))
+        self.tell(line(EVENT_WORDS.get(type(event), type(event).__name__), **values))
 
     async def _print(self) -> None:
         async for text in self._to_print:
             try:
                 await trio.to_thread.run_sync(_write_line, text)
-            except OSError:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            except OSError as error:
+                self.failure = error
                 self._end()
                 return
 
@@ -222,9 +248,3 @@ def _described(machine: Machine) -> dict[str, Any]:
         "tags": machine.tags,
         "clock": machine.time(),
     }
-
-
-def _libp2p() -> Any:
-    from ampubsub.transport.libp2p import Libp2pTransport
-
-    return Libp2pTransport()

@@ -7,7 +7,7 @@ A settings file holds any part of this; whatever is left out has the default of 
     [keys]              # the name of an action in amdbg_tui/keymap.py, and the keys for it
     "app.quit" = "ctrl+q,f10"
     [history]
-    transitions = 1000000
+    network_mb = 200
     [peer]
     name = "anna"
 """
@@ -32,29 +32,48 @@ class SettingsError(Exception):
     """A settings file that cannot be used. The text names the file, the key, and what is allowed."""
 
 
+def _at_least(least: float, default: Any) -> Any:
+    """A number with a lower bound."""
+    return field(default=default, metadata={"least": least})
+
+
 @dataclass(frozen=True, slots=True)
 class HistorySettings:
     """How much of what happened is kept, and how it is written. Table `[history]`."""
 
     in_memory: bool = False
     """Keep the history in memory only, not in a file of the state folder."""
-    transitions: int = 1_000_000
-    """Transitions kept; older ones are dropped. About 150 bytes each for a machine of 30 states."""
-    others: int = 50_000
-    """Other records kept: peers, machines, notices, commands."""
-    peer_details: int = 50_000
-    """Records of peers' figures kept. They come once a second from each active peer, so they have a bound of
-    their own: they never push out the others, nor the others them. The newest of each peer always stays."""
-    files: int = 5
-    """History files of earlier runs kept in the state folder."""
-    waiting: int = 200_000
+    own_mb: float = _at_least(0, 96.0)
+    """Megabytes kept of what our own machines did, with steps and log; the oldest goes first. Each class of records
+    has a bound of its own, so that none pushes out another."""
+    topic_machine_mb: float = _at_least(0, 16.0)
+    """... of what the peers' own topic machines did."""
+    network_mb: float = _at_least(0, 96.0)
+    """... of clock changes of others' machines, about 30 bytes each."""
+    program_mb: float = _at_least(0, 64.0)
+    """... of what programs told by am-dbg's telemetry."""
+    message_mb: float = _at_least(0, 16.0)
+    """... of messages with their bytes."""
+    detail_mb: float = _at_least(0, 16.0)
+    """... of peers' figures, which come once a second."""
+    others_mb: float = _at_least(0, 8.0)
+    """... of each other class: machines and their schemas, peers, notices and commands, losses."""
+    files: int = _at_least(0, 5)
+    """Recordings of earlier runs kept in the state folder; pinned ones and runs of a few seconds do not count."""
+    files_mb: float = _at_least(0, 2_000.0)
+    """Megabytes that they may take together."""
+    waiting: int = _at_least(1, 50_000)
     """Records that may wait to be written. Beyond it, clock changes of one machine are merged into one."""
-    behind: int = 50_000
-    """Records the screen may be behind before it reads everything anew instead."""
-    batch: int = field(default=2_000, metadata={"least": 1})
+    behind: int = _at_least(1, 50_000)
+    """Records the screen may be behind. Beyond it, clock changes of one machine are merged into one for it."""
+    batch: int = _at_least(1, 2_000)
     """Most records written at once."""
     interval_s: float = field(default=0.02, metadata={"most": 10.0})
-    """Least time between two writes."""
+    """Least time between two writes, in seconds."""
+
+    def bytes_of(self, kind: str) -> int:
+        """The bound in bytes of a class of records (`RecordClass`)."""
+        return int(getattr(self, f"{kind}_mb", self.others_mb) * 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +95,22 @@ class PeerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DiscoverySettings:
+    """How others are found without an address. Table `[discovery]`."""
+
+    mdns: bool = False
+    """`join` and `peer` announce themselves on this network and look for others, as if `--mdns` was given."""
+    interfaces: tuple[str, ...] = ()
+    """IPv4 addresses of the interfaces on which mDNS is spoken; none: all. `127.0.0.1` stays on this machine."""
+    service: str = "_p2p._udp.local."
+    """The mDNS service: that of libp2p. Another one finds only peers that use it, too."""
+    bootstrap: tuple[str, ...] = ()
+    """Addresses, or files of addresses, that are tried each time."""
+    book: bool = True
+    """Keep an address book of each topic: those who were met, for the next time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set."""
 
@@ -86,6 +121,7 @@ class Settings:
     """Table `[keys]`: action to keys, separated by commas."""
     history: HistorySettings = HistorySettings()
     peer: PeerSettings = PeerSettings()
+    discovery: DiscoverySettings = DiscoverySettings()
 
 
 @dataclass(frozen=True)
@@ -117,6 +153,11 @@ class Locations:
         return self.state / "history"
 
     @property
+    def books(self) -> Path:
+        """Folder of address books, one for each topic."""
+        return self.state / "peers"
+
+    @property
     def crashes(self) -> Path:
         """Folder of crash reports."""
         return self.state / "crashes"
@@ -137,10 +178,12 @@ def load_settings(path: Path) -> Settings:
     """The settings in a file; the defaults when there is no such file. Raises `SettingsError`."""
     try:
         text = path.read_text("utf-8")
-    except FileNotFoundError:
-        return Settings()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read the settings {path}: {error}") from error
+    except (FileNotFoundError, NotADirectoryError):
+        return Settings()  # a folder that cannot be there (HOME=/dev/null) holds no settings
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"cannot read the settings {path}: it is not UTF-8 text") from error
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -215,10 +215,11 @@ def memory(*, quick: bool, as_json: bool) -> None:
     """Rows of memory, each measured in a process of its own."""
     for row in memory_rows(quick=quick):
         if as_json:
-            print(json.dumps(row))
+            print(json.dumps(row), flush=True)
         else:
+            value = "not in time" if row["value"] is None else f"{row['value']:.1f}"
             goal = f" (goal: under {row['goal']})" if row["goal"] else ""
-            print(f"{row['row']:60} {row['value']:10.1f} {row['unit']}{goal}")
+            print(f"{row['row']:60} {value:>11} {row['unit']}{goal}", flush=True)
 
 
 def weight() -> None:

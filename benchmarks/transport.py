@@ -1,7 +1,8 @@
-"""The transport over real QUIC on loopback: CPU per message beside bare py-libp2p, memory of a peer.
+"""The transport over real QUIC on loopback: CPU per message beside bare py-libp2p, a hub, memory of a peer.
 
-`python -m benchmarks.transport [messages] [memory]`. Sender and receiver are processes of their own
-(`benchmarks.transport_worker`), so that each side's CPU time is its own. Trust ratios, not absolute times.
+`python -m benchmarks.transport [messages] [paces] [hub] [memory] [--beside FOLDER]`. Sender and receiver are processes
+of their own (`benchmarks.transport_worker`), so that each side's CPU time is its own. Trust ratios, not absolute times.
+`--beside` measures another checkout of the project (with this `transport_worker.py`) in the same run, in turns.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ MESSAGES, SIZE, ROUNDS = 500, 200, 3
 class Worker:
     """A child process; its JSON lines are read in order."""
 
-    def __init__(self, task: str, **arguments: Any) -> None:
+    def __init__(self, task: str, where: str = "", **arguments: Any) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.transport_worker", task, json.dumps(arguments)],
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
+            cwd=where or None,
         )
 
     def hear(self, key: str) -> dict[str, Any]:
@@ -85,6 +87,60 @@ def messages() -> None:
     print(f"  a whole topic beside bare py-libp2p: {100 * (on_top - 1):+.0f} % (goal: at most +15 %)")
 
 
+def paces() -> None:
+    """CPU per message at 200 a second and as fast as it goes; here and beside, in turns."""
+    print(f"CPU ms per message, receive / send, median of {ROUNDS} rounds")
+    figures: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for _ in range(ROUNDS):
+        for pace, pause_s, count in (("200/s", 0.005, 600), ("flat out", 0.0, 4000)):
+            for where in ("", *BESIDE):
+                receiver = Worker("receive", where, count=count, kind="ours")
+                address = receiver.hear("address")["address"]
+                sender = Worker(
+                    "send",
+                    where,
+                    receiver=address,
+                    count=count,
+                    size=SIZE,
+                    bare=False,
+                    clocks=False,
+                    pause_s=pause_s,
+                )
+                try:
+                    sent = sender.hear("sent_ms")["sent_ms"]
+                    received = receiver.hear("received_ms")["received_ms"]
+                finally:
+                    sender.end()
+                    receiver.end()
+                figures.setdefault((pace, where or "here"), []).append((received, sent))
+    for (pace, where), pairs in figures.items():
+        received, sent = (statistics.median(each) for each in zip(*pairs, strict=True))
+        print(f"  {pace:9} {where:24} {received:.3f} / {sent:.3f}")
+
+
+def hub(leaves: int = 24, processes: int = 4) -> None:
+    """The root's share of a core in a star of QUIC leaves that say something once a second each."""
+    print(f"A star of {leaves} leaves in {processes} processes, 200 bytes a second each")
+    for where in ("", *BESIDE):
+        root = Worker("hub", where, leaves=leaves, warm_s=3, seconds=10)
+        address = root.hear("address")["address"]
+        others = [
+            Worker("some_leaves", where, root=address, count=leaves // processes) for _ in range(processes)
+        ]
+        try:
+            said = root.hear("share")
+            late = [other.hear("p50_ms") for other in others]
+        finally:
+            for worker in (root, *others):
+                worker.end()
+        p50 = statistics.median(each["p50_ms"] for each in late)
+        print(
+            f"  {where or 'here':24} {100 * said['share']:5.1f} % of a core, heard {said['heard_s']:.0f}/s",
+            end="",
+        )
+        print(f", other leaves hear it after {p50:.0f} ms (median)")
+
+
 def memory() -> None:
     """Per open transport."""
     worker = Worker("many_peers", count=100)
@@ -92,13 +148,18 @@ def memory() -> None:
     worker.end()
 
 
-PARTS = {part.__name__: part for part in (messages, memory)}
+PARTS = {part.__name__: part for part in (messages, paces, hub, memory)}
+BESIDE: list[str] = []
 
 
 def main() -> int:
     """Run the parts named on the command line, or all."""
-    names = sys.argv[1:] or list(PARTS)
-    for name in names:
+    given = sys.argv[1:]
+    if "--beside" in given:
+        at = given.index("--beside")
+        BESIDE.append(given[at + 1])
+        del given[at : at + 2]
+    for name in given or list(PARTS):
         PARTS[name]()
     return 0
 

@@ -16,6 +16,7 @@ import trio
 from ampubsub.machine import State
 from ampubsub.topic import Topic
 from ampubsub.topic.settings import TopicSettings
+from ampubsub.transport.interface import MessageReceived, TransportError
 from ampubsub.transport.libp2p import Libp2pTransport, TransportSettings
 
 QUIC = "/ip4/127.0.0.1/udp/0/quic-v1"
@@ -40,8 +41,10 @@ async def until(condition: Callable[[], bool]) -> None:
 # CPU per message
 
 
-async def send(receiver: str, count: int, size: int, bare: bool, clocks: bool) -> None:
-    """Publish `count` messages to a receiver at a bearable pace; report CPU per message."""
+async def send(
+    receiver: str, count: int, size: int, bare: bool, clocks: bool, pause_s: float = 0.004
+) -> None:
+    """Publish `count` messages to a receiver, one every `pause_s`; report CPU per message."""
     transport = bare_transport() if bare else Libp2pTransport(ANY_RATE)
     async with transport.opened([]):
         await transport.join(NAME)
@@ -54,7 +57,7 @@ async def send(receiver: str, count: int, size: int, bare: bool, clocks: bool) -
         started = time.process_time()
         for message in messages[1:]:
             await transport.publish(NAME, message)
-            await trio.sleep(0.004)
+            await trio.sleep(pause_s)
         say(sent_ms=(time.process_time() - started) / count * 1000)
         await trio.sleep(1)
 
@@ -117,6 +120,69 @@ def bare_transport() -> Any:
     return BareTransport(ANY_RATE)
 
 
+# A hub
+
+
+async def hub(leaves: int, warm_s: float, seconds: float) -> None:
+    """The root of a star: its share of a core, once all leaves are there."""
+    transport = Libp2pTransport(ANY_RATE)
+    heard = 0
+    async with transport.opened([QUIC]), trio.open_nursery() as nursery:
+        await transport.join(NAME)
+        say(address=transport.addresses[0])
+
+        async def read() -> None:
+            nonlocal heard
+            async for event in transport.events():
+                heard += hasattr(event, "data")
+
+        nursery.start_soon(read)
+        await until(lambda: len(transport.topic_peers(NAME)) == leaves)
+        await trio.sleep(warm_s)
+        cpu, wall, before = time.process_time(), time.monotonic(), heard
+        await trio.sleep(seconds)
+        cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+        say(share=cpu / wall, heard_s=(heard - before) / wall)
+        nursery.cancel_scope.cancel()
+
+
+async def some_leaves(root: str, count: int) -> None:
+    """Leaves of a hub, each saying 200 bytes once a second, each telling how late it hears the others."""
+    late: list[float] = []
+
+    async def leaf(number: int) -> None:
+        transport = Libp2pTransport(ANY_RATE)
+        async with transport.opened([]), trio.open_nursery() as nursery:
+            await transport.join(NAME)
+            while True:
+                try:
+                    await transport.connect(root)
+                    break
+                except TransportError:
+                    await trio.sleep(0.5)
+
+            async def read() -> None:
+                async for event in transport.events():
+                    if isinstance(event, MessageReceived):
+                        late.append(time.time() - float(event.data[:20]))  # noqa: PERF401
+
+            nursery.start_soon(read)
+            await trio.sleep(number / count)
+            while True:
+                await transport.publish(NAME, f"{time.time():020.6f}".encode() + bytes(180))
+                await trio.sleep(1)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(count):
+            nursery.start_soon(leaf, number)
+        while True:
+            await trio.sleep(2)
+            if late:
+                ordered = sorted(late)
+                say(p50_ms=1000 * ordered[len(ordered) // 2], p99_ms=1000 * ordered[len(ordered) * 99 // 100])
+                late.clear()
+
+
 # Memory
 
 
@@ -141,7 +207,7 @@ async def many_peers(count: int) -> None:
             nursery.cancel_scope.cancel()
 
 
-TASKS = {task.__name__: task for task in (send, receive, many_peers)}
+TASKS = {task.__name__: task for task in (send, receive, hub, some_leaves, many_peers)}
 
 if __name__ == "__main__":
     arguments = json.loads(sys.argv[2])

@@ -1,20 +1,20 @@
 """The newest of everything, in plain dictionaries, for panes that show "now".
 
-A `Live` belongs to one thread, the screen's. `History.refresh` applies to it what was written since the
-last refresh and answers with `Changes`: which peers, machines and states are different. A pane keeps no
-copy; it looks at the changes and repaints the rows concerned. Version numbers serve panes that only want to
-know *whether* something changed.
+A `Live` belongs to one thread, the screen's. `History.refresh` applies to it what came since the last refresh
+and answers with `Changes`: which peers, machines and states are different. Version numbers serve panes that only
+want to know *whether* something changed. A moment of the past is a `Live`, too: the same records, applied by the
+same method, up to then.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableSequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from amdbg_tui.history.filters import is_error_state
+from amdbg_tui.history.moments import NOBODY, Generation, Moment, Numbered
 from amdbg_tui.history.records import (
     TOPIC_SLOT,
     CommandRecord,
@@ -26,30 +26,13 @@ from amdbg_tui.history.records import (
     PeerDetailRecord,
     PeerRecord,
     Record,
-    TransitionRecord,
+    RecordClass,
 )
+
+__all__ = ["TOPIC_SLOT", "Changes", "Live", "LiveMachine", "LivePeer", "Moment"]
 
 RECENT_ERROR = 100
 """A machine is "recently in error" during this many of its transitions after the last error (am-dbg)."""
-
-
-class Numbered(NamedTuple):
-    """A record with its number in the history, and for a transition the indexes of the states it changed."""
-
-    number: int
-    record: Record
-    changed: tuple[int, ...] = ()
-    names: tuple[str, ...] = ()
-
-
-class Moment(NamedTuple):
-    """A transition with its number in the history, and the indexes of the states it changed."""
-
-    number: int
-    record: TransitionRecord
-    changed: tuple[int, ...]
-    names: tuple[str, ...] = ()
-    """State names of the machine as they were then, in index order."""
 
 
 @dataclass(slots=True)
@@ -59,11 +42,12 @@ class LiveMachine:
     record: MachineRecord
     number: int
     """Of the newest `MachineRecord` in the history."""
+    generation: Generation = NOBODY
     clock: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
     index: dict[str, int] = field(default_factory=dict)
     """State name to its index."""
-    changed_at: list[float] = field(default_factory=list)
+    changed_at: MutableSequence[float] = field(default_factory=list)
     """When each tick last moved, in seconds since the epoch; 0 when never seen moving: the glow."""
     transitions: int = 0
     """How many were recorded."""
@@ -146,7 +130,7 @@ class Changes:
     clocks: dict[MachineKey, set[int]] = field(default_factory=dict)
     """Machines that had a transition, with the indexes of the states whose ticks moved (may be empty)."""
     transitions: list[Moment] = field(default_factory=list)
-    """The new transitions, oldest first. At most the newest `Live.tail_length`; all are in the history."""
+    """The new transitions, oldest first."""
     notices: list[NoticeRecord] = field(default_factory=list)
     commands: list[CommandRecord] = field(default_factory=list)
     losses: list[LossRecord] = field(default_factory=list)
@@ -154,7 +138,7 @@ class Changes:
     gap: bool = False
     """`transitions` does not hold all that came: whoever lists them must read them anew."""
     rebuilt: bool = False
-    """Too much happened while the screen was busy: everything was read anew, so repaint everything."""
+    """So much came while the screen was busy that some of it was merged: repaint everything."""
 
     def __bool__(self) -> bool:
         return bool(
@@ -177,6 +161,8 @@ class Live:
         self.tail_length = tail_length
         self.moment: int | None = None
         """Number of the record as of which everything stands; None: now."""
+        self.is_recording = False
+        """Read from a file that was opened to look at: its "now" is the time of its newest record."""
         self.peers: dict[str, LivePeer] = {}
         self.machines: dict[MachineKey, LiveMachine] = {}
         self.connection: ConnectionRecord | None = None
@@ -184,8 +170,14 @@ class Live:
         self.commands: deque[CommandRecord] = deque(maxlen=notes_length)
         self.losses: deque[tuple[int, LossRecord]] = deque(maxlen=notes_length)
         """(number, record) of the newest losses, oldest first."""
-        self.tail: deque[Moment] = deque(maxlen=tail_length)
-        """The newest transitions of all machines, oldest first; older ones are read with a `Cursor`."""
+        self.missing: tuple[RecordClass, ...] = ()
+        """Of a past moment: classes of which records were no longer kept, so their machines may have been
+        further than shown."""
+        self._borrowed: set[MachineKey] = set()
+        """Machines that are another `Live`'s: copied before they change."""
+        self._borrowed_peers: set[str] = set()
+        self._tail: deque[Moment] = deque(maxlen=tail_length)
+        self._read_tail: Callable[[], Iterable[Moment]] | None = None
         self.at_s = 0.0
         """Wall-clock time of the newest record applied."""
         self.newest_number = 0
@@ -200,9 +192,42 @@ class Live:
         """Grows with every transition."""
 
     @property
+    def tail(self) -> deque[Moment]:
+        """The newest transitions of all machines, oldest first; older ones are read with a `Cursor`."""
+        if self._read_tail is not None:
+            read, self._read_tail = self._read_tail, None
+            self._tail.extend(read())
+        return self._tail
+
+    def copy(self) -> Live:
+        """The same again, to be changed by somebody else."""
+        other = Live()
+        other.at_s, other.newest_number, other.transitions = self.at_s, self.newest_number, self.transitions
+        other.connection = self.connection
+        for peer_id, peer in self.peers.items():
+            other.peers[peer_id] = dataclasses.replace(peer, machines=dict(peer.machines))
+        for key, machine in self.machines.items():
+            other.machines[key] = dataclasses.replace(machine, changed_at=list(machine.changed_at))
+        return other
+
+    def derived(self) -> Live:
+        """The same again, to be changed; what does not change is shared, so it costs little."""
+        other = Live()
+        other.at_s, other.newest_number, other.transitions = self.at_s, self.newest_number, self.transitions
+        other.connection = self.connection
+        other.peers, other.machines = dict(self.peers), dict(self.machines)
+        other._borrowed, other._borrowed_peers = set(self.machines), set(self.peers)
+        return other
+
+    def read_tail_with(self, read: Callable[[], Iterable[Moment]]) -> None:
+        """Have the tail read when it is looked at first."""
+        self._tail.clear()
+        self._read_tail = read
+
+    @property
     def wall_s(self) -> float:
         """The wall-clock time that ages are counted from, seconds since the epoch: of now, or of then."""
-        return time.time() if self.moment is None else self.at_s
+        return time.time() if self.moment is None and not self.is_recording else self.at_s
 
     @property
     def own_peer_id(self) -> str:
@@ -220,56 +245,63 @@ class Live:
         return machine.names if machine else ()
 
     def apply(self, batch: Iterable[Numbered]) -> Changes:
-        """Take in records that were written, in order, and say what they changed."""
+        """Take in records, in order, and say what they changed. The only way anything here changes."""
         changes = Changes()
-        before = self.transitions
-        fresh: deque[Moment] = deque(maxlen=self.tail_length)
-        for number, record, changed, names in batch:
-            self.newest_number = number
-            self.at_s = record.at_s
-            if type(record) is TransitionRecord:
-                self._transition(number, record, changed, changes)
-                fresh.append(Moment(number, record, changed, names))
+        fresh: list[Moment] = []
+        for entry in batch:
+            self.newest_number = entry.number
+            self.at_s = entry.record.at_s
+            if type(entry) is Moment:
+                self._transition(entry, changes)
+                if entry.stands_for > 1:
+                    changes.gap = True
+                fresh.append(entry)
             else:
-                self._other(number, record, changes)
-        changes.gap = self.transitions - before > len(fresh)
-        self.tail.extend(fresh)
-        changes.transitions = list(fresh)
+                self._other(entry.number, entry.record, entry.generation, changes)
+        if fresh:
+            self._tail.extend(fresh)
+            changes.transitions = fresh
         if changes.peers or changes.machines or changes.connection:
             self.structure_version += 1
         return changes
 
-    def _transition(
-        self, number: int, record: TransitionRecord, changed: Sequence[int], changes: Changes
-    ) -> None:
-        self.transitions += 1
+    def _transition(self, moment: Moment, changes: Changes) -> None:
+        number, record, changed, generation, error, count, _ = moment
+        self.transitions += count
         self.clock_version += 1
         machine = self.machines.get(record.key)
         if machine is None:
             return
+        if self._borrowed:
+            machine = self._owned(machine)
         machine.version += 1
-        machine.transitions += 1
+        machine.transitions += count
         machine.last_transition = number
-        machine.last_at_s = record.at_s
+        machine.last_at_s = at_s = record.at_s
         moved = changes.clocks.get(record.key)
         if moved is None:
             moved = changes.clocks[record.key] = set()
+        if generation is not machine.generation and generation != machine.generation:
+            return
         if changed:
-            machine.clock = after = record.after
+            machine.clock = record.after
             moved.update(changed)
             glow = machine.changed_at
             if changed[-1] >= len(glow):
                 glow.extend([0.0] * (changed[-1] + 1 - len(glow)))
             for index in changed:
-                glow[index] = record.at_s
-            if machine.error_states and any(
-                at in changed and after[at] % 2 == 1 for at in machine.error_states if at < len(after)
-            ):
-                machine.last_error = machine.transitions
-        if record.error:
+                glow[index] = at_s
+        if error:
             machine.last_error = machine.transitions
 
-    def _other(self, number: int, record: Record, changes: Changes) -> None:
+    def _owned(self, machine: LiveMachine) -> LiveMachine:
+        key = machine.record.key
+        if key in self._borrowed:
+            self._borrowed.discard(key)
+            machine = self.machines[key] = dataclasses.replace(machine, changed_at=machine.changed_at[:])
+        return machine
+
+    def _other(self, number: int, record: Record, generation: Generation, changes: Changes) -> None:
         if isinstance(record, PeerRecord):
             self._peer(record.peer_id, number, record)
             changes.peers.add(record.peer_id)
@@ -279,7 +311,7 @@ class Live:
             self.detail_version += 1
             changes.details.add(record.peer_id)
         elif isinstance(record, MachineRecord):
-            self._machine(number, record)
+            self._machine(number, record, generation)
             changes.machines.add(record.key)
         elif isinstance(record, NoticeRecord):
             self.notices.append(record)
@@ -298,24 +330,30 @@ class Live:
         peer = self.peers.get(peer_id)
         if peer is None:
             peer = self.peers[peer_id] = LivePeer(record or PeerRecord(0.0, peer_id, "hearsay"), number)
-        elif record is not None:
+        elif peer_id in self._borrowed_peers:
+            self._borrowed_peers.discard(peer_id)
+            peer = self.peers[peer_id] = dataclasses.replace(peer, machines=dict(peer.machines))
+        if record is not None:
             peer.record, peer.number = record, number
         peer.version += 1
         return peer
 
-    def _machine(self, number: int, record: MachineRecord) -> None:
+    def _machine(self, number: int, record: MachineRecord, generation: Generation) -> None:
         machine = self.machines.get(record.key)
         if machine is None or machine.record.machine_id != record.machine_id:
             self._peer(record.key.peer_id, number, None).machines[record.key.slot] = record.key
             machine = self.machines[record.key] = LiveMachine(record, number)
-        if not machine.names or machine.record.states is not record.states:
-            names = tuple(state.name for state in record.states)
-            if names != machine.names:
-                machine.names = names
-                machine.index = {name: at for at, name in enumerate(names)}
-                machine.error_states = tuple(at for at, name in enumerate(names) if is_error_state(name))
-                machine.changed_at = [0.0] * len(names)
-                machine.clock = (0,) * len(names)
+            self._borrowed.discard(record.key)
+        elif self._borrowed:
+            machine = self._owned(machine)
+        if machine.generation is not generation:
+            machine.generation = generation
+            if machine.names != generation.names:
+                machine.names = generation.names
+                machine.index = generation.index
+                machine.error_states = generation.error_states
+                machine.changed_at = [0.0] * len(machine.names)
+                machine.clock = (0,) * len(machine.names)
         if record.clock:
             machine.clock = record.clock
         machine.record, machine.number = record, number

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amdbg_tui.history.filters import state_name
-from amdbg_tui.history.live import Moment
+from amdbg_tui.history.moments import Moment
 
 EXTERNAL, CHANGES, OPERATIONS, DECISIONS, EVERYTHING = 1, 2, 3, 4, 5
 LEVEL_NAMES = ("nothing", "external", "changes", "ops", "decisions", "everything")

@@ -1,16 +1,43 @@
 """The records: everything a person may want to look at, as small immutable values.
 
-Records are made in the peer's thread (`node.py`), cross to the screen in batches, and are written to one
-history as they come. All text in them that came from others has been made harmless (`safe_text.py`).
-`at_s` is wall-clock time (seconds since the epoch) when the record was made. A machine is named by its
-`MachineKey`; the topic machine of a peer has slot -1.
+Records are made in the peer's thread (`amdbg_tui/node/`), are numbered where they enter the history, and go two
+ways at once: to the screen's live model and to the file. All text in them that came from others has been made
+harmless (`safe_text.py`). `at_s` is wall-clock time (seconds since the epoch) when the record was made. A machine
+is named by its `MachineKey`; the topic machine of a peer has slot -1.
+
+They are msgspec structs written as lists: a record may get new fields at its end, and old files stay readable.
+`replace(record, name=value)` makes a changed copy.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+__all__ = [
+    "PROGRAM_TRUST",
+    "TOPIC_SLOT",
+    "CommandRecord",
+    "ConnectionRecord",
+    "LossKind",
+    "LossRecord",
+    "MachineKey",
+    "MachineRecord",
+    "MessageRecord",
+    "NoticeRecord",
+    "PeerDetailRecord",
+    "PeerRecord",
+    "Record",
+    "RecordClass",
+    "StateShape",
+    "StepRecord",
+    "TransitionRecord",
+    "class_of",
+    "replace",
+]
 
 TOPIC_SLOT = -1
 """The slot of a peer's own topic machine."""
@@ -25,8 +52,7 @@ class MachineKey(NamedTuple):
     slot: int
 
 
-@dataclass(frozen=True, slots=True)
-class StateShape:
+class StateShape(Struct, frozen=True, array_like=True):
     """One state of a schema, as the screen shows it."""
 
     name: str
@@ -39,8 +65,7 @@ class StateShape:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PeerRecord:
+class PeerRecord(Struct, frozen=True, array_like=True, tag=1):
     """A peer came, changed or went. The newest one of a peer holds."""
 
     at_s: float
@@ -51,8 +76,7 @@ class PeerRecord:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PeerDetailRecord:
+class PeerDetailRecord(Struct, frozen=True, array_like=True, tag=2):
     """The transport's and the registry's figures of a peer, sampled about once a second when changed."""
 
     at_s: float
@@ -70,10 +94,13 @@ class PeerDetailRecord:
     """(reason, count) pairs."""
     last_heard_s: float | None = None
     """Wall-clock time of the last message it wrote."""
+    through: str = ""
+    """Peer id of the neighbour through whom it is heard, or who told of it; empty when it is connected to us."""
+    muted: bool = False
+    """No news are taken from it, because the person said so."""
 
 
-@dataclass(frozen=True, slots=True)
-class MachineRecord:
+class MachineRecord(Struct, frozen=True, array_like=True, tag=3):
     """A machine appeared, changed its schema or its source, or went. The newest one of a key holds."""
 
     at_s: float
@@ -91,8 +118,7 @@ class MachineRecord:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StepRecord:
+class StepRecord(Struct, frozen=True, array_like=True):
     """One step of a transition: what a relation or handler did (spec of asyncmachine, steps)."""
 
     kind: str
@@ -103,8 +129,7 @@ class StepRecord:
     """For `rel` the relation; for `handler` its flags or name."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransitionRecord:
+class TransitionRecord(Struct, frozen=True, array_like=True, tag=4):
     """One transition: whole for a local machine, derived from a clock change for a network machine."""
 
     at_s: float
@@ -135,8 +160,7 @@ class TransitionRecord:
     """Asked for by the person at this screen."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeRecord:
+class NoticeRecord(Struct, frozen=True, array_like=True, tag=5):
     """Something to read: a refused address, a peer that cannot read us, a lost connection."""
 
     at_s: float
@@ -145,8 +169,7 @@ class NoticeRecord:
     peer_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandRecord:
+class CommandRecord(Struct, frozen=True, array_like=True, tag=6):
     """What the person asked of an own machine, and what came of it."""
 
     at_s: float
@@ -160,8 +183,7 @@ class CommandRecord:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionRecord:
+class ConnectionRecord(Struct, frozen=True, array_like=True, tag=7):
     """How our own peer stands: the status bar and the empty screens read it."""
 
     at_s: float
@@ -172,11 +194,10 @@ class ConnectionRecord:
     addresses: tuple[str, ...] = ()
     detail: str = ""
     """In words: which address, why, what to try."""
-    topics_offered: tuple[str, ...] = field(default=())
+    topics_offered: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRecord:
+class MessageRecord(Struct, frozen=True, array_like=True, tag=8):
     """One message of a topic as it travelled, for looking at its bytes."""
 
     at_s: float
@@ -209,8 +230,7 @@ class LossKind(StrEnum):
     """The file or its folder was removed while it was recorded."""
 
 
-@dataclass(frozen=True, slots=True)
-class LossRecord:
+class LossRecord(Struct, frozen=True, array_like=True, tag=9):
     """Something was lost, or may be: a record like any other, so that whoever looks back sees the hole."""
 
     at_s: float

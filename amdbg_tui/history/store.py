@@ -1,118 +1,224 @@
-"""The history: every record, in one SQLite file (or in memory), written as it comes.
+"""The history: every record, numbered where it enters, shown at once, and written to one file (or to memory).
 
-Three threads meet here and never wait for one another. The peer's thread hands records to `feed`, which
-puts them into a queue. A writer thread of the history's own stores them in batches. The screen's thread
-calls `refresh` at its own pace, which brings `live` up to what was stored and says what changed. When the
-screen was busy for so long that too much waits for it, that is forgotten and `live` is read anew from the
-store: nothing is lost, and memory stays bounded.
+`feed` numbers records and puts them into two bounded queues: one for the screen, whose thread calls `refresh` at its
+own pace and so brings `live` up to now; one for a writer thread of the history's own. Neither waits for the other:
+a disk that hangs delays nothing on the screen, and a screen that stands still delays nothing in the file. Whatever
+is lost on the way is a record, too (`LossRecord`).
 
     history = History(path)                       # or History(None): in memory
-    history.on_fresh = wake_the_screen            # called in the writer's thread, once until the next refresh
+    history.on_fresh = wake_the_screen            # called by whoever feeds, once until the next refresh
     node = Node(history.feed, ...)
     changes = history.refresh()                   # the screen's thread
+    then = history.at(number)                     # everything as of a record, the same class as history.live
     page = history.cursor().page(TransitionFilter(peers=frozenset({peer_id})))
+
+`History.open(path)` looks at a recording and cannot change it, also while another process records it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
+from amdbg_tui.history.backlog import Backlog
 from amdbg_tui.history.cursor import Cursor
-from amdbg_tui.history.filters import TransitionFilter, has_error
-from amdbg_tui.history.inbox import Inbox
-from amdbg_tui.history.live import Changes, Live, Moment, Numbered
+from amdbg_tui.history.live import Changes, Live
+from amdbg_tui.history.moments import Generation, Moment, Numbered, Numbering
 from amdbg_tui.history.notes import Bookmark, Notes
-from amdbg_tui.history.records import LossRecord, MachineKey, NoticeRecord, Record
-from amdbg_tui.history.timeline import Bucket, Step
-from amdbg_tui.history.writer import HistoryError, Writer
+from amdbg_tui.history.recorder import Recorder
+from amdbg_tui.history.records import LossRecord, MachineKey, NoticeRecord, Record, replace
+from amdbg_tui.history.tables import HistoryError, connect_to_read, format_of
+from amdbg_tui.history.timeline import Bucket, Step, density, filter_of, number_at, time_of
 from amdbg_tui.settings import HistorySettings
 
 DEFAULTS = HistorySettings()
 MOST_AT_ONCE = 5_000
 """Records applied by one refresh, so that it takes some ten milliseconds at most."""
+FOLLOWED_AT_ONCE = 10_000
+"""Records of another process taken in at once."""
+FOLLOW_S = 0.2
+"""How often a recording that is still written is looked at for news."""
 
 
 class History:
-    """All records. `append` writes at once (tests, pictures); `feed` through the writer's thread (a live
-    peer).
+    """All records. `append` writes at once (tests, pictures); `feed` through the writer's thread (a live peer).
 
     Raises `HistoryError` when the file cannot be opened. Use it as a context manager, or call `close`.
     """
 
-    def __init__(self, path: Path | None = None, settings: HistorySettings = DEFAULTS) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        settings: HistorySettings = DEFAULTS,
+        *,
+        read_only: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` answers in seconds and is never set back."""
         self.path = path
         self.settings = settings
+        self.read_only = read_only
         self.live = Live()
         self.on_fresh: Callable[[], None] | None = None
-        """Called by the writer's thread when there is something to refresh; once until `refresh` is called.
-        """
-        self.error = ""
-        """Why records could not be written lately, in words; empty when all is well."""
-        self.unwritten = 0
-        """How many transitions could not be written, ever."""
-        self._lock = threading.RLock()
-        self._connection = self._connect()
-        self._reader = self._connection if path is None else self._connect()
-        self._read_lock = self._lock if path is None else threading.RLock()
+        """Called when there is something to refresh, by whoever fed it; once until `refresh` is called."""
         self.notes = Notes(path)
-        self.read_only = False
-        self._inbox = Inbox(settings.waiting)
-        self._fresh: deque[Numbered] = deque()
+        self.temporary: contextlib.AbstractContextManager[object] | None = None
+        """Ends with the history: the folder of a file made from an older format."""
+        self._noted = ""
+        self._known: dict[int, Generation] = {}
+        self._numbering = Numbering(clock)
+        self._entering = threading.Lock()
+        self._fresh = Backlog(settings.behind)
         self._announced = False
-        self._too_much = False
-        self._writing = False
         self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._recorder: Recorder | None = None
+        self._follower: threading.Thread | None = None
+        self._lock = threading.RLock()
+        self._read_lock = threading.RLock()
         try:
-            self._writer = Writer(self._connection, settings)
-        except (sqlite3.Error, HistoryError) as error:
-            self._connection.close()
+            if read_only:
+                assert path is not None
+                self._reader: sqlite3.Connection = connect_to_read(path)
+                version = format_of(self._reader)
+                if version != 2:
+                    raise HistoryError(f"it is of format {version}, which this program cannot read")
+            else:
+                self._recorder = Recorder(path, settings, self._enter_loss)
+                self._reader = self._recorder.reader
+                if path is None:
+                    self._read_lock = self._recorder.lock
+            self._cursor = self.cursor()
+            self._begin()
+        except (sqlite3.Error, HistoryError, OSError, ValueError) as error:
+            if self._recorder is not None:
+                self._recorder.close(0.0)
+            if read_only and isinstance(error, HistoryError) and str(path) in str(error):
+                raise
             raise HistoryError(f"cannot use the history {self._name}: {error}") from error
-        if self._writer.next_number > 1:
-            self._rebuild()
 
-    def __enter__(self) -> History:
+    def _begin(self) -> None:
+        last = self._cursor.newest_number
+        if last:
+            self.live = live = self._cursor.live_at(last)
+            live.moment = None
+        if self.read_only:
+            self.live.is_recording = True
+            self._look_finished(self.live)
+            self._followed = last
+        elif last and self._recorder is not None:
+            newest = {known.generation.key: known.generation for known in self.live.machines.values()}
+            highest, elapsed = self._recorder.resume_from(self.live)
+            self._numbering.resume(last, newest, highest, elapsed)
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = True, settings: HistorySettings = DEFAULTS) -> History:
+        """A recording to look at, also while another process records it. Raises `HistoryError`.
+
+        One of an older format is converted into a temporary file first.
+        """
+        if not read_only:
+            return cls(path, settings)
+        from amdbg_tui.history.format_one import converted, is_format_one
+
+        if is_format_one(path):
+            folder, newer = converted(path)
+            history = cls(newer, settings, read_only=True)
+            history.temporary = folder
+            history.notes = Notes(path)
+            return history
+        return cls(path, settings, read_only=True)
+
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
         self.close()
+
+    # How it goes.
 
     @property
     def waiting(self) -> int:
-        """Records that are not written yet."""
-        return len(self._inbox)
+        """Records that are not in the file yet."""
+        return len(self._recorder.backlog) if self._recorder else 0
 
     @property
     def behind(self) -> int:
-        """Records written that `live` does not have yet."""
+        """Records that `live` does not have yet."""
         return len(self._fresh)
 
     @property
     def merged(self) -> int:
-        """Clock changes that were merged into another one because the disk could not keep up."""
-        return self._inbox.merged
+        """Records that were merged into another one, or given up, because the disk could not keep up."""
+        return self._recorder.backlog.merged if self._recorder else 0
 
     @property
     def records(self) -> int:
-        """How many records were written, ever."""
-        return self._writer.next_number - 1
+        """How many records there were, ever."""
+        return self.last
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the recording right now, for a lasting line on the screen; empty: nothing."""
+        return (self._recorder.trouble if self._recorder else "") or self._noted
+
+    def note_trouble(self, text: str) -> None:
+        """Have something said about this recording as long as it lasts, and at its end."""
+        self._noted = text
+        self.append([NoticeRecord(time.time(), "warning", text)])
+
+    @property
+    def error(self) -> str:
+        """What is wrong, or what of this recording was lost, to be said at the end; empty when all is well."""
+        return self._noted or (self._recorder.verdict() if self._recorder else "")
+
+    @property
+    def unwritten(self) -> int:
+        """How many records could not be written, ever."""
+        return self._recorder.unwritten if self._recorder else 0
+
+    # Records come in.
 
     def feed(self, records: Iterable[Record]) -> None:
-        """Hand records over to be written, in order. Never blocks; any thread, but one at a time."""
-        if self._thread is None:
-            self._start()
-        self._inbox.put(records)
+        """Hand records over, in order. Never waits for disk or screen; any thread."""
+        recorder = self._recorder
+        if recorder is None:
+            raise HistoryError(f"{self._name} was opened to look at")
+        recorder.start()
+        self._enter(records, recorder)
 
     def append(self, records: Iterable[Record]) -> None:
-        """Write records now, in the caller's thread. Raises `HistoryError`."""
-        self._write(list(records))
-        if self.error:
-            raise HistoryError(self.error)
+        """Hand records over and write all that waits now, in the caller's thread. Raises `HistoryError`."""
+        recorder = self._recorder
+        if recorder is None:
+            raise HistoryError(f"{self._name} was opened to look at")
+        self._enter(records, recorder)
+        recorder.write_now()
+        if recorder.trouble:
+            raise HistoryError(recorder.trouble)
+
+    def _enter(self, records: Iterable[Record], recorder: Recorder) -> None:
+        with self._entering:
+            entries = self._numbering.take(records)
+            for entry in entries:
+                if entry.generation.id:
+                    self._known[entry.generation.id] = entry.generation
+            self._fresh.put(entries)
+            recorder.backlog.put(entries)
+        self._announce()
+
+    def _enter_loss(self, loss: LossRecord) -> None:
+        if self._recorder is not None:
+            self._enter((loss,), self._recorder)
+
+    # The screen's side.
 
     def refresh(self) -> Changes:
         """Bring `live` up to date, in the screen's thread, and say what changed.
@@ -120,56 +226,65 @@ class History:
         Takes in at most 5,000 records a call; the rest is announced again through `on_fresh`.
         """
         self._announced = False
-        if self._too_much:
-            return self._rebuild()
-        fresh = self._fresh
-        batch = [fresh.popleft() for _ in range(min(len(fresh), MOST_AT_ONCE))]
-        changes = self.live.apply(batch)
-        if fresh:
+        taken = self._fresh.take(MOST_AT_ONCE)
+        self._fresh.done()
+        changes = self.live.apply(taken.entries)
+        if taken.merged:
+            changes.gap = changes.rebuilt = True
+        if self.read_only and changes.connection:
+            self._look_finished(self.live)
+        if len(self._fresh):
             self._announce()
         return changes
 
     def cursor(self) -> Cursor:
-        """A reader of everything that is stored."""
-        return Cursor(self._reader, self._read_lock)
+        """A reader of everything that is kept."""
+        recorder = self._recorder
+        if recorder is None:
+            return Cursor(lambda: self._reader, self._read_lock, list, self._known, clean=True)
+        return Cursor(lambda: recorder.reader, self._read_lock, recorder.backlog.waiting, self._known)
+
+    def _announce(self) -> None:
+        wake = self.on_fresh
+        if not self._announced and wake is not None:
+            self._announced = True
+            wake()
 
     # Moving through time.
 
-    @classmethod
-    def open(cls, path: Path, *, read_only: bool = True, settings: HistorySettings = DEFAULTS) -> History:
-        """A recording to look at, also while another process records it. Raises `HistoryError`."""
-        return cls(path, settings)
-
     @property
     def first(self) -> int:
-        """Number of the oldest record kept; 0 when there is none."""
-        return self.cursor().oldest_transition
+        """Number of the oldest transition kept; 0 when there is none."""
+        return self._cursor.oldest_transition
 
     @property
     def last(self) -> int:
         """Number of the newest record; 0 when there is none."""
-        return self._writer.next_number - 1
+        return self._numbering.last if not self.read_only else self._followed
 
     def at(self, number: int) -> Live:
-        """Everything as of a record: the same class as `live`, which nobody writes any more."""
-        then = Live()
-        self._fill(then, number)
-        then.moment = number
-        then.at_s = self.time_of(number)
+        """Everything as of a record: the same class as `live`, which nobody changes any more."""
+        then = self._cursor.live_at(number)
+        then.is_recording = self.read_only
+        if self.read_only:
+            self._look_finished(then)
         return then
 
     def moment(self, number: int) -> Moment | None:
         """A transition by its number; None when that is none, or is no longer kept."""
-        return self.cursor().transition(number)
+        return self._cursor.transition(number)
+
+    def entry(self, number: int) -> Numbered | None:
+        """Any record by its number; None when it is no longer kept, or was merged."""
+        return self._cursor.entry(number)
 
     def number_at(self, wall_s: float) -> int:
-        """Number of the last record up to a wall-clock time (seconds since the epoch); 0: none."""
-        return self.cursor().number_at(wall_s)
+        """Number of the last transition up to a wall-clock time (seconds since the epoch); 0: none."""
+        return number_at(self._cursor, wall_s)
 
     def time_of(self, number: int) -> float:
         """Wall-clock time of a record, or of the nearest one kept before it; 0.0: none."""
-        page = self.cursor().page(before=number + 1, limit=1)
-        return page.moments[-1].record.at_s if page.moments else 0.0
+        return time_of(self._cursor, number)
 
     def step(
         self,
@@ -181,67 +296,24 @@ class History:
         state: str = "",
     ) -> int | None:
         """Number of the nearest record of a kind after (or before) a number; None when there is none."""
-        if what is Step.BOOKMARK:
-            numbers = [mark.number for mark in self.notes.bookmarks]
+        if what in (Step.BOOKMARK, Step.LOSS):
+            marks = [mark.number for mark in self.notes.bookmarks]
+            numbers = marks if what is Step.BOOKMARK else [at for at, _ in self.losses]
             beyond = [n for n in numbers if (n > number if forward else n < number)]
             return (min if forward else max)(beyond, default=None)
-        if what is Step.LOSS:
-            beyond = [n for n, _ in self.live.losses if (n > number if forward else n < number)]
-            return (min if forward else max)(beyond, default=None)
-        wanted = TransitionFilter(
-            machines=None if machine is None else frozenset({machine}),
-            errors=True if what is Step.ERROR else None,
-            accepted=False if what is Step.REFUSAL else None,
-            states=frozenset({state}) if what is Step.STATE else frozenset(),
-        )
-        place = number
-        while True:
-            page = self.cursor().page(wanted, **{"after" if forward else "before": place}, limit=1)
-            if page.moments:
-                return page.moments[0].number
-            if not page.more:
-                return None
-            place = page.last if forward else page.first
+        wanted = filter_of(what, machine, state)
+        way = {"after" if forward else "before": number}
+        moments = self._cursor.page(wanted, **way, limit=1).moments  # type: ignore[arg-type]
+        return moments[0].number if moments else None
 
     def density(self, first: int, last: int, buckets: int) -> list[Bucket]:
         """What happened between two records, in columns of equal time."""
-        begin, end = self.time_of(first), self.time_of(last)
-        width = max(end - begin, 1e-6) / max(buckets, 1)
-        found: list[list[Moment]] = [[] for _ in range(max(buckets, 1))]
-        place = first - 1
-        while place < last:
-            page = self.cursor().page(after=place, limit=2_000)
-            for moment in page.moments:
-                if moment.number <= last:
-                    at = int((moment.record.at_s - begin) / width)
-                    found[min(max(at, 0), buckets - 1)].append(moment)
-            place = page.last
-            if not page.more:
-                break
-        return [
-            Bucket(
-                column[0].number if column else 0,
-                column[-1].number if column else -1,
-                len(column),
-                sum(has_error(each.record, each.names, each.changed) for each in column),
-                sum(not each.record.accepted for each in column),
-                0,
-                False,
-                begin + at * width,
-                begin + (at + 1) * width,
-            )
-            for at, column in enumerate(found)
-        ]
+        return density(self._cursor, first, last, buckets)
 
     @property
     def losses(self) -> list[tuple[int, LossRecord]]:
         """(number, record) of what was lost, oldest first."""
-        return list(self.live.losses)
-
-    @property
-    def trouble(self) -> str:
-        """What is wrong with the recording right now, for a lasting line on the screen; empty: nothing."""
-        return self.error
+        return self._cursor.losses()
 
     @property
     def bookmarks(self) -> list[Bookmark]:
@@ -262,140 +334,59 @@ class History:
         except OSError as error:
             raise HistoryError(f"cannot write {self.notes.path}: {error.strerror}") from error
 
+    # A recording that was opened to look at.
+
+    def follow(self) -> None:
+        """Have news of a recording that is still written come in, as if they were fed. Ends with `close`."""
+        if self.read_only and self._follower is None:
+            self._follower = threading.Thread(target=self._follow, name="follow", daemon=True)
+            self._follower.start()
+
+    def _follow(self) -> None:
+        while not self._closing.wait(FOLLOW_S):
+            with contextlib.suppress(HistoryError):
+                while self.look_for_news() and not self._closing.is_set():
+                    pass
+
+    def look_for_news(self) -> int:
+        """Take in what came to the file since; how many records. Raises `HistoryError`."""
+        newest = min(self._cursor.newest_number, self._followed + FOLLOWED_AT_ONCE)
+        if newest <= self._followed:
+            return 0
+        entries = self._cursor.entries(self._followed, newest)
+        self._followed = newest
+        self._fresh.put(entries)
+        if entries:
+            self._announce()
+        return len(entries)
+
+    def _look_finished(self, live: Live) -> None:
+        """A recording that ended is looked at like any other: that its peer has left is no reason to hide it."""
+        connection = live.connection
+        if connection is not None and connection.phase in ("leaving", "closed"):
+            name = self.path.name if self.path else ""
+            live.connection = replace(connection, phase="recording", detail=f"{name}: this run has ended")
+
+    # The end.
+
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Wait until everything that was fed is written. False when the time was over first."""
-        done = threading.Event()
-        limit = time.monotonic() + timeout_s
-        while (len(self._inbox) or self._writing) and time.monotonic() < limit:
-            done.wait(0.002)
-        return not (len(self._inbox) or self._writing)
+        """Wait until everything that was fed is in the file. False when the time was over first."""
+        return self._recorder.flush(timeout_s) if self._recorder else True
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Write what waits (for at most `timeout_s`), end the writer's thread and close the file.
-        Idempotent.
-        """
+        """Write what waits (for at most `timeout_s`), end the threads and close the file. Idempotent."""
         self._closing.set()
-        self._inbox.wake()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-            if self._thread.is_alive():
-                self.error = (
-                    f"the history {self._name} could not be written in time: {self.waiting:,} records lost"
-                )
-                return
-            self._thread = None
-        with self._lock, self._read_lock:
-            self._reader.close()
-            self._connection.close()
+        if self._follower is not None:
+            self._follower.join(timeout_s)
+        if self._recorder is not None:
+            self._recorder.close(timeout_s)
+        else:
+            with self._read_lock:
+                self._reader.close()
+        if self.temporary is not None:
+            temporary, self.temporary = self.temporary, None
+            temporary.__exit__(None, None, None)
 
     @property
     def _name(self) -> str:
         return str(self.path) if self.path else "in memory"
-
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            if self.path is not None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            return sqlite3.connect(self.path or ":memory:", check_same_thread=False, cached_statements=64)
-        except (sqlite3.Error, OSError) as error:
-            raise HistoryError(f"cannot open the history {self._name}: {error}") from error
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None and not self._closing.is_set():
-                self._thread = threading.Thread(target=self._write_on, name="history", daemon=True)
-                self._thread.start()
-
-    def _write_on(self) -> None:
-        while True:
-            if not self._closing.is_set():
-                self._inbox.wait()
-            self._writing = True
-            batch = self._inbox.take(self.settings.batch)
-            if batch:
-                self._write(batch)
-            self._writing = False
-            if not batch and self._closing.is_set():
-                return
-            if len(batch) < self.settings.batch:
-                self._closing.wait(self.settings.interval_s)
-
-    def _write(self, batch: list[Record]) -> None:
-        with self._lock:
-            try:
-                numbered = self._writer.write(batch)
-                self.error = ""
-            except sqlite3.Error as error:
-                numbered = list(getattr(error, "numbered", ()))
-                self.unwritten += sum(1 for item in numbered if item.changed)
-                if not self.error:
-                    self.error = f"cannot write the history {self._name}: {error}; is the disk full?"
-                    notice = NoticeRecord(time.time(), "error", self.error)
-                    numbered.append(Numbered(self._writer.next_number - 1, notice))
-            if len(self._fresh) + len(numbered) > self.settings.behind:
-                self._too_much = True
-                self._fresh.clear()
-            if not self._too_much:
-                self._fresh.extend(numbered)
-        self._announce()
-
-    def _announce(self) -> None:
-        if not self._announced and self.on_fresh is not None:
-            self._announced = True
-            self.on_fresh()
-
-    def _rebuild(self) -> Changes:
-        """Read `live` anew, as of the newest record written."""
-        with self._lock:
-            self._fresh.clear()
-            self._too_much = False
-            number = self._writer.next_number - 1
-        live = self.live
-        glow = {key: machine.changed_at for key, machine in live.machines.items()}
-        self._fill(live, number)
-        for key, known in live.machines.items():
-            if len(glow.get(key, ())) == len(known.names):
-                known.changed_at = glow[key]
-        live.transitions = self._writer.kept_transitions + self._writer.dropped_transitions
-        live.structure_version += 1
-        live.clock_version += 1
-        return Changes(
-            peers=set(live.peers),
-            machines=set(live.machines),
-            transitions=list(live.tail),
-            connection=True,
-            rebuilt=True,
-        )
-
-    def _fill(self, live: Live, number: int) -> None:
-        """Everything as of a record."""
-        with self._lock:
-            generations = dict(self._writer.generations)
-        counts = {key: generation.transitions for key, generation in generations.items()}
-        cursor = self.cursor()
-        tail = cursor.page(before=number + 1, limit=live.tail_length).moments
-        machines = cursor.machines(number)
-        clocks = cursor.clocks(number)
-        live.apply(Numbered(number, record) for record in cursor.peers(number).values())
-        live.apply(Numbered(number, record) for record in cursor.details(number).values())
-        live.apply(Numbered(number, record) for record in machines.values())
-        for key, clock in clocks.items():
-            machine = live.machines[key]
-            machine.clock = clock
-            machine.transitions = counts.get(key, machine.transitions)
-            machine.version += 1
-        live.tail.clear()
-        live.tail.extend(tail)
-        for moment in tail:
-            if (known := live.machines.get(moment.record.key)) is not None:
-                known.last_transition, known.last_at_s = moment.number, moment.record.at_s
-        live.notices.clear()
-        live.notices.extend(
-            record for _, record in cursor.notices(before=number + 1, limit=live.notices.maxlen or 0)
-        )
-        live.commands.clear()
-        live.commands.extend(
-            record for _, record in cursor.commands(before=number + 1, limit=live.commands.maxlen or 0)
-        )
-        live.connection = cursor.connection(number) or live.connection
-        live.newest_number = number

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from amdbg_tui.node.doors import Doors
 from amdbg_tui.settings import PeerSettings
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class JoinRequest:
     listen: tuple[str, ...] = ()
     silent: bool = False
     settings: PeerSettings = field(default_factory=PeerSettings)
+    doors: Doors = field(default_factory=Doors)
+    """How others are found without an address, and who may take part."""
     find_addresses: Callable[[], tuple[str, ...]] | None = field(default=None, compare=False)
     """Called in a worker thread to learn the addresses; it may wait, and raise an error in words for the person."""
     live: Callable[[], Awaitable[object]] | None = field(default=None, compare=False)

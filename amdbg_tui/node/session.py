@@ -8,6 +8,7 @@ that the person can read why.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -16,16 +17,16 @@ from typing import Any
 
 import trio
 
-from amdbg_tui.history.records import Record
+from amdbg_tui.history.records import NoticeRecord, Record
 from amdbg_tui.node.commands import Command, CommandError, PickTopic
 from amdbg_tui.node.doing import Doing
 from amdbg_tui.node.join_request import JoinRequest
 from amdbg_tui.node.phases import Phases
 from amdbg_tui.node.telling import Telling
-from amdbg_tui.safe_text import safe_text
+from amdbg_tui.safe_text import TEXT_CELLS, safe_text
 from ampubsub.machine import trio_adapter
 from ampubsub.topic import Host, Topic, TopicSettings
-from ampubsub.transport.interface import Transport, TransportError
+from ampubsub.transport.interface import TransportError
 
 REDIAL_FIRST_S, REDIAL_MOST_S = 1.0, 30.0
 
@@ -96,7 +97,8 @@ class Session:
                 _refuse(future)
 
     async def _live(self) -> None:
-        transport = (self.join.make_transport or _libp2p)()
+        make = self.join.make_transport
+        transport = self.join.doors.make_transport() if make is None else self.join.doors.around(make())
         self._host = host = Host(transport)
         try:
             async with host.opened(self.join.listen):
@@ -139,7 +141,8 @@ class Session:
                 self.phases.tell_connecting()
             try:
                 offered = await host.discover(
-                    self.join.addresses, patience_s=self.join.settings.topics_patience_s
+                    self.join.addresses or self.join.doors.listed[:8],
+                    patience_s=self.join.settings.topics_patience_s,
                 )
             except TransportError as error:
                 self.phases.fail_to_connect([str(error)])
@@ -177,15 +180,22 @@ class Session:
             peer_name=join.name,
         )
         telling = Telling(topic, self._feed, self.phases, join.name)
+        seeking = join.doors.seeking(host.transport, name, join.addresses, self._notice)
         try:
             self._doing = Doing(topic, telling, self._feed)
             async with topic, self._owned() as nursery:
                 nursery.start_soon(telling.sample_details, join.settings.detail_interval_s)
+                host.subscribe(name, seeking.take)
+                nursery.start_soon(seeking.run)
+                nursery.start_soon(join.doors.follow_secret, host.transport, self._notice)
                 await self._stop.wait()
                 self.phases.tell("leaving")
                 nursery.cancel_scope.cancel()
         finally:
             telling.end()
+
+    def _notice(self, text: str) -> None:
+        self._feed((NoticeRecord(time.time(), "warning", safe_text(text, TEXT_CELLS), ""),))
 
     @asynccontextmanager
     async def _owned(self) -> AsyncIterator[trio.Nursery]:
@@ -245,9 +255,3 @@ def _refuse(future: Future[Any]) -> None:
             future.set_running_or_notify_cancel()
         if not future.cancelled():
             future.set_exception(CommandError("the peer has left"))
-
-
-def _libp2p() -> Transport:
-    from ampubsub.transport.libp2p import Libp2pTransport
-
-    return Libp2pTransport()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import trio
 
@@ -18,6 +17,7 @@ from amdbg_tui.history.records import (
     PeerRecord,
     Record,
     TransitionRecord,
+    replace,
 )
 from amdbg_tui.node import translate
 from amdbg_tui.node.phases import Phases
@@ -192,10 +192,12 @@ class Telling:
 
     def _look_closely(self, key: MachineKey, machine: Machine) -> None:
         """Have steps and log lines kept with transitions; a machine with a logger of its own keeps its
-        level.
+        level. A topic machine is left as it is: steps would cost it its compiled plans, and nobody asked.
         """
         options = machine.options
         self._options[key] = options.record_steps, options.log_level
+        if key.slot == TOPIC_SLOT:
+            return
         options.record_steps = True
         if options.logger is None:
             options.log_level = max(options.log_level, LogLevel.DECISIONS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 from amdbg_tui.history.records import (
@@ -21,6 +21,7 @@ from amdbg_tui.history.records import (
     StateShape,
     StepRecord,
     TransitionRecord,
+    replace,
 )
 from amdbg_tui.node.commands import CommandError
 from amdbg_tui.safe_text import TEXT_CELLS, safe_block, safe_text
@@ -191,7 +192,15 @@ def detail_record(
         _counts(info.messages_out) if info else (),
         _counts(info.dropped) if info else (),
         heard,
+        _through(info) if info else "",
+        bool(getattr(info, "muted", False)),
     )
+
+
+def _through(info: PeerInfo) -> str:
+    """Whom a peer is heard through; who told of it when that is all we know."""
+    found = str(getattr(info, "through", "") or info.introduced_by)
+    return "" if info.connected or found == info.peer_id else found
 
 
 _PLAIN = State()

@@ -298,7 +298,7 @@ class Machine(MachineView):
         numbers = [self._index[name] for name in called]
         wanted = mask_of(numbers)
         findings = Findings(rules.names, rules.schema, called, [])
-        target, reached = rules.resolve(kind, numbers, wanted, walk.order, walk.active, findings)
+        target, reached = rules.resolve(kind, numbers, walk.order, walk.active, findings, wanted)
         entered = reached & ~walk.active | wanted & rules.multi & walk.active & reached
         names = rules.names
         refused = () if kind is REMOVE else tuple(names[n] for n in numbers if not reached >> n & 1)

@@ -3,6 +3,7 @@
 Accepted (multiaddr spec, libp2p addressing spec)::
 
     /ip4|ip6|dns|dns4|dns6/HOST /udp/PORT/quic-v1 | /tcp/PORT [/p2p/PEERID]
+    /unix/PATH [/p2p/PEERID]
 
 Everything else is refused with one line that says which part is wrong and what was expected.
 """
@@ -10,6 +11,7 @@ Everything else is refused with one line that says which part is wrong and what 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +21,10 @@ from ampubsub.transport.interface import AddressError
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGIT = {char: value for value, char in enumerate(_ALPHABET)}
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
+_LIKE_A_PEER_ID = re.compile(r"[A-Za-z0-9]{30,}")
 _EXAMPLE = "/ip4/192.0.2.7/udp/7410/quic-v1/p2p/12D3KooW..."
+_MOST_PATH_BYTES = 107
+"""`sun_path` of Linux, without its ending zero."""
 _SHOWN = 120
 """How much of a wrong address is repeated in the error."""
 
@@ -29,11 +34,13 @@ class Address:
     """One parsed multiaddr."""
 
     family: str
-    """`ip4`, `ip6`, `dns`, `dns4` or `dns6`."""
+    """`ip4`, `ip6`, `dns`, `dns4`, `dns6` or `unix`."""
     host: str
+    """Of `unix`, the absolute path of the socket's file."""
     port: int
+    """Of `unix`, 0."""
     transport: str
-    """`quic-v1` or `tcp`."""
+    """`quic-v1`, `tcp` or `unix`."""
     peer_id: str = ""
     """Base58 peer id, empty when the address names none."""
 
@@ -44,6 +51,8 @@ class Address:
     @property
     def base(self) -> str:
         """The multiaddr without its `/p2p/` part."""
+        if self.family == "unix":
+            return f"/unix{self.host}"
         carrier = f"udp/{self.port}/quic-v1" if self.transport == "quic-v1" else f"tcp/{self.port}"
         return f"/{self.family}/{self.host}/{carrier}"
 
@@ -59,7 +68,7 @@ def parse_dial_address(text: str) -> Address:
         raise AddressError(
             f"Address {_shown(text)} names no peer: append /p2p/PEERID, as the other peer prints it"
         )
-    if address.port == 0:
+    if address.port == 0 and address.family != "unix":
         raise AddressError(f"Address {_shown(text)} has port 0, which cannot be dialled")
     return address
 
@@ -67,7 +76,7 @@ def parse_dial_address(text: str) -> Address:
 def parse_listen_address(text: str) -> Address:
     """Parse an address to listen on: an IP address, port 0 for any free one. Raises `AddressError`."""
     address = _parse(text)
-    if address.family not in ("ip4", "ip6"):
+    if address.family not in ("ip4", "ip6", "unix"):
         raise AddressError(f"Cannot listen on {_shown(text)}: give an IP address of this host, not a name")
     if address.peer_id:
         raise AddressError(f"Cannot listen on {_shown(text)}: leave out the /p2p/ part, it is our own")
@@ -117,6 +126,8 @@ def _parse(text: str) -> Address:
 
     if not text.startswith("/"):
         raise wrong("is not a multiaddr: it does not start with '/'")
+    if text.startswith("/unix/"):
+        return _parse_unix(text, wrong)
     parts = text[1:].rstrip("/").split("/")
     if len(parts) < 4:
         raise wrong("is incomplete")
@@ -142,6 +153,22 @@ def _parse(text: str) -> Address:
     return Address(family, host, port, "quic-v1" if carrier == "udp" else "tcp", peer_id)
 
 
+def _parse_unix(text: str, wrong: Callable[[str], AddressError]) -> Address:
+    """`/unix/PATH/p2p/PEERID`: a `/p2p/` with a peer id behind it ends the path, which may hold anything else."""
+    path, mark, peer_id = text.removeprefix("/unix").rpartition("/p2p/")
+    if not mark or not _LIKE_A_PEER_ID.fullmatch(peer_id):
+        path, peer_id = text.removeprefix("/unix"), ""
+    else:
+        parse_peer_id(peer_id)
+    if path.endswith("/") or not path.strip("/"):
+        raise wrong("names no file: /unix/PATH wants the whole path of a socket")
+    if not path.isprintable():
+        raise wrong("has characters in its path that cannot be printed")
+    if len(os.fsencode(path)) > _MOST_PATH_BYTES:
+        raise wrong(f"has a path of more than {_MOST_PATH_BYTES} bytes, the most for a socket's file")
+    return Address("unix", path, 0, "unix", peer_id)
+
+
 def _check_host(family: str, host: str, wrong: Callable[[str], AddressError]) -> None:
     if family in ("ip4", "ip6"):
         try:
@@ -152,7 +179,7 @@ def _check_host(family: str, host: str, wrong: Callable[[str], AddressError]) ->
         if len(host) > 253 or not _HOST_NAME.fullmatch(host):
             raise wrong(f"has the wrong host name {_shown(host)}")
     else:
-        raise wrong(f"starts with /{_shown(family)}, not with ip4, ip6, dns, dns4 or dns6")
+        raise wrong(f"starts with /{_shown(family)}, not with ip4, ip6, dns, dns4, dns6 or unix")
 
 
 def _check_port(text: str, wrong: Callable[[str], AddressError]) -> int:

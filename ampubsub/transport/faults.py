@@ -20,7 +20,7 @@ class Faults:
     detection_s: float = 8.5
     """How long it takes to notice that a peer crashed or is cut off. As `TransportSettings.idle_timeout_s`."""
     dial_timeout_s: float = 5.0
-    redial_s: tuple[float, float] = (0.25, 30.0)
+    redial_s: tuple[float, float] = (0.5, 30.0)
     """First and longest pause before a lost known peer is dialled again."""
     redial_settled_s: float = 5.0
     """A link that the other side closed earlier than this does not restart the pauses."""

@@ -56,10 +56,8 @@ class _Reader:
         return WireError("truncated", "EOF" if nothing else "unexpected EOF")
 
     def value(self) -> tuple[int, Any]:
-        """(code, value) of one whole value."""
+        """(code, value) of one whole value, of which there is a code."""
         position = self.tell()
-        if position >= len(self.data):
-            raise WireError("truncated", "EOF")
         try:
             return self.data[position], self.unpack()
         except msgpack.OutOfData:
@@ -83,20 +81,17 @@ class _Reader:
 
         One pass without recursion: how deep and how long it is was chosen by somebody else.
         """
-        parts = 1
         try:
-            while parts:
-                parts -= 1
+            while True:
                 code = self.code()
                 if 0x90 <= code <= 0x9F or code in (0xDC, 0xDD):
-                    parts += self.array_size() or 0
+                    self.array_size()
                 elif 0x80 <= code <= 0x8F or code in (0xDE, 0xDF):
-                    parts += 2 * (self.map_size() or 0)
+                    self.map_size()
                 else:
                     self.value()
         except WireError as error:
             return error
-        return WireError("truncated", "EOF")
 
     def text(self) -> str:
         return self.text_bytes().decode("utf-8", "surrogateescape")

@@ -21,6 +21,7 @@ MANUALS = (
     "machine-from-transitions.md",
     "machine-from-python-statemachine.md",
     "peer.md",
+    "go-debugger.md",
 )
 LIMIT_S = 60
 

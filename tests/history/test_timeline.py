@@ -46,15 +46,22 @@ def test_steps_go_to_the_next_record_error_refusal_state_and_bookmark() -> None:
 
 
 def test_a_time_bar_counts_records_errors_and_refusals_by_time() -> None:
-    with History() as history:
-        history.append(
-            [machine(LAMP), *lamp_ticks(100), tick(LAMP, (100, 0, 0), (100, 0, 1), 100.0), _refused(100.0)]
-        )
-        columns = history.density(history.first, history.last, 10)
+    """By the recording's own clock: wall clocks may be set back."""
+    now = [100.0]
+    with History(clock=lambda: now[0]) as history:
+        history.append([machine(LAMP)])
+        for second, record in enumerate(lamp_ticks(100)):
+            now[0] = 100.0 + second
+            history.append([record])
+        now[0] = 199.5
+        history.append([tick(LAMP, (100, 0, 0), (100, 0, 1), 50.0), _refused(50.0)])
+        columns = history.density(2, history.last, 10)
         assert [column.records for column in columns] == [10] * 9 + [12]
         assert [column.errors for column in columns] == [0] * 9 + [1]
         assert [column.refusals for column in columns] == [0] * 9 + [1]
         assert (columns[1].first, columns[1].last) == (12, 21)
+        assert sum(column.records for column in history.density(2, history.last, 7)) == 102
+        assert [column.records for column in history.density(12, 31, 2)] == [10, 10]
 
 
 def test_bookmarks_lie_beside_the_recording_and_come_back(tmp_path: Path) -> None:

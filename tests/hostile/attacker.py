@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -68,6 +69,29 @@ class Attacker:
         message.signature = self.keys.private_key.sign(b"libp2p-pubsub:" + message.SerializeToString())
         for name, value in changes.items():
             setattr(message, name, value)
+        return message
+
+    def signed(self, topic: str, data: bytes, **changes: Any) -> rpc_pb2.Message:
+        """A message with fields changed before it was signed."""
+        message = self.message(topic, data, **changes)
+        message.ClearField("signature")
+        message.signature = self.keys.private_key.sign(b"libp2p-pubsub:" + message.SerializeToString())
+        return message
+
+    def signed_with_small_order(self, topic: str) -> rpc_pb2.Message:
+        """A message whose signature's point is the neutral one: RFC 8032's equation holds, libsodium refuses it."""
+        message = self.message(topic, b"x")
+        message.ClearField("signature")
+        text = b"libp2p-pubsub:" + message.SerializeToString()
+        digest = bytearray(hashlib.sha512(self.keys.private_key.to_bytes()[:32]).digest()[:32])
+        digest[0] &= 248
+        digest[31] = digest[31] & 127 | 64
+        point = b"\x01" + bytes(31)
+        public = self.keys.public_key.to_bytes()
+        challenge = int.from_bytes(hashlib.sha512(point + public + text).digest(), "little")
+        order = 2**252 + 27742317777372353535851937790883648493
+        number = challenge * int.from_bytes(digest, "little") % order
+        message.signature = point + number.to_bytes(32, "little")
         return message
 
 

@@ -6,14 +6,24 @@ import os
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import trio
 import trio.testing
+from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
 
-from ampubsub.transport.interface import Dropped, MessageReceived, PeerDisconnected
-from ampubsub.transport.libp2p import Libp2pTransport, TransportSettings
+from ampubsub.transport.interface import (
+    DialError,
+    DisconnectCause,
+    Dropped,
+    MessageReceived,
+    PeerDisconnected,
+    PeerSubscribed,
+)
+from ampubsub.transport.libp2p import Identity, Libp2pTransport, TransportSettings
 from tests.hostile.attacker import Attacker, attacker, rpc
 from tests.transport.loopback import LISTEN, QUIC, TOPIC, event_of, until
 
@@ -24,10 +34,10 @@ SETTINGS = TransportSettings(max_message_bytes=10_000, max_rpc_bytes=20_000)
 
 @asynccontextmanager
 async def victim_and_friend(
-    listen: str = QUIC, settings: TransportSettings = SETTINGS
+    listen: str = QUIC, settings: TransportSettings = SETTINGS, **changes: Any
 ) -> AsyncIterator[tuple[Libp2pTransport, Libp2pTransport]]:
     """A peer under attack, and a well-behaved one that must stay connected and be heard."""
-    victim, friend = Libp2pTransport(settings), Libp2pTransport()
+    victim, friend = Libp2pTransport(replace(settings, **changes)), Libp2pTransport()
     async with victim.opened([listen]), friend.opened([]):
         await victim.join(TOPIC)
         await friend.join(TOPIC)
@@ -57,6 +67,15 @@ MESSAGES: dict[str, tuple[str, Callable[[Attacker], rpc_pb2.Message]]] = {
     ),
     "no author": ("bad-author", lambda evil: evil.message(TOPIC, b"x", from_id=b"")),
     "an author of garbage": ("bad-author", lambda evil: evil.message(TOPIC, b"x", from_id=b"\xff\xfe")),
+    "a key of garbage": ("bad-key", lambda evil: evil.message(TOPIC, b"x", key=b"garbage")),
+}
+"""What go-libp2p-pubsub refuses too: reason and message."""
+
+STRANGE = {
+    "no sequence number": ("bad-seqno", lambda evil: evil.signed(TOPIC, b"x", seqno=b"")),
+    "an endless sequence number": ("bad-seqno", lambda evil: evil.signed(TOPIC, b"x", seqno=b"9" * 100)),
+    "more data than allowed": ("oversize", lambda evil: evil.message(TOPIC, b"x" * 10_001)),
+    "a signature that only Go takes": ("bad-signature", lambda evil: evil.signed_with_small_order(TOPIC)),
     "a hashed author without a key": (
         "bad-signature",
         lambda evil: evil.message(TOPIC, b"x", from_id=b"\x12\x20" + b"h" * 32),
@@ -65,16 +84,13 @@ MESSAGES: dict[str, tuple[str, Callable[[Attacker], rpc_pb2.Message]]] = {
         "bad-key",
         lambda evil: evil.message(TOPIC, b"x", from_id=b"\x12\x20" + b"h" * 32, key=b"garbage"),
     ),
-    "a key of garbage": ("bad-key", lambda evil: evil.message(TOPIC, b"x", key=b"garbage")),
-    "no sequence number": ("bad-seqno", lambda evil: evil.message(TOPIC, b"x", seqno=b"")),
-    "an endless sequence number": ("bad-seqno", lambda evil: evil.message(TOPIC, b"x", seqno=b"9" * 100)),
-    "more data than allowed": ("oversize", lambda evil: evil.message(TOPIC, b"x" * 10_001)),
 }
+"""What go-libp2p-pubsub hands on, or may."""
 
 
-@pytest.mark.parametrize("name", MESSAGES)
+@pytest.mark.parametrize("name", [*MESSAGES, *STRANGE])
 async def test_a_wrong_message_is_dropped_and_counted(name: str) -> None:
-    reason, make = MESSAGES[name]
+    reason, make = (MESSAGES | STRANGE)[name]
     async with victim_and_friend() as (victim, _), attacker(victim) as evil:
         stream = await evil.stream()
         await stream.write(rpc(make(evil)))
@@ -85,16 +101,91 @@ async def test_a_wrong_message_is_dropped_and_counted(name: str) -> None:
         assert (heard.data, heard.author) == (b"a good one", evil.peer_id)
 
 
+@pytest.mark.parametrize("name", STRANGE)
+async def test_an_honest_neighbour_is_kept_that_hands_on_what_go_would_hand_on(name: str) -> None:
+    reason, make = STRANGE[name]
+    async with victim_and_friend() as (victim, _), attacker(victim) as relay:
+        stream = await relay.stream()
+        for _ in range(15):
+            await stream.write(rpc(make(relay)))
+        await until(lambda: victim.dropped[reason] == 15, within_s=5)
+        await stream.write(rpc(relay.message(TOPIC, b"a good one")))
+        assert (await event_of(victim, MessageReceived, within_s=5)).data == b"a good one"
+
+
+def expelled(evil: Attacker, reason: str) -> PeerDisconnected:
+    return PeerDisconnected(evil.peer_id, f"sent wrong input: {reason}", DisconnectCause.EXPELLED)
+
+
 async def test_who_keeps_sending_wrong_messages_is_disconnected_and_refused_for_a_while() -> None:
-    async with victim_and_friend() as (victim, _), attacker(victim) as evil:
+    """The ban has an effect both ways, for what was open and what is new, and an end."""
+    ban_s = 3.0
+    async with victim_and_friend(ban_s=ban_s) as (victim, _), attacker(victim) as evil:
         stream = await evil.stream()
         await stream.write(rpc(*(evil.message(TOPIC, b"x", signature=b"no") for _ in range(12))))
-        gone = await event_of(victim, PeerDisconnected, within_s=5)
-        assert gone == PeerDisconnected(evil.peer_id, "sent wrong input: bad-signature")
+        assert await event_of(victim, PeerDisconnected, within_s=5) == expelled(evil, "bad-signature")
+        began = trio.current_time()
         assert victim.dropped["bad-signature"] >= 10
-        with trio.move_on_after(1):
-            await evil.connect()
-        await until(lambda: evil.peer_id not in victim.connected_peers(), within_s=5)
+        again = Libp2pTransport(key=Identity.new(evil.keys.private_key.to_bytes()[:32]))
+        assert again.peer_id == evil.peer_id
+        async with again.opened([QUIC]):
+            await again.join(TOPIC)
+            with pytest.raises(DialError, match="refused for a while"):
+                await victim.connect(again.addresses[0])
+            with pytest.raises(DialError, match="ended at once"):
+                await again.connect(victim.addresses[0])
+            assert evil.peer_id not in victim.connected_peers()
+            assert trio.current_time() - began < ban_s, "the machine is too slow for this test"
+            await trio.sleep(ban_s - (trio.current_time() - began))
+            await again.connect(victim.addresses[0])
+            await event_of(victim, PeerSubscribed, lambda event: event.peer_id == evil.peer_id)
+            await again.publish(TOPIC, b"mended my ways")
+            assert (await event_of(victim, MessageReceived)).data == b"mended my ways"
+
+
+async def test_a_forged_message_does_not_keep_the_true_one_from_being_heard() -> None:
+    """Whoever guesses an author's next number must not fill the memory of seen ones with it."""
+    async with victim_and_friend() as (victim, friend), attacker(victim) as evil:
+        stream = await evil.stream()
+        true = friend._session.gossip._signer.message(TOPIC, b"true")
+        forged = type(true)()
+        forged.CopyFrom(true)
+        forged.data = b"forged"
+        await stream.write(rpc(forged))
+        await until(lambda: victim.dropped["bad-signature"] == 1, within_s=5)
+        friend._session.gossip._forward(true, {ID.from_string(victim.peer_id)})
+        assert (await event_of(victim, MessageReceived, within_s=5)).data == b"true"
+
+
+async def test_the_same_message_is_told_once() -> None:
+    async with victim_and_friend() as (victim, _), attacker(victim) as evil:
+        stream = await evil.stream()
+        message = evil.message(TOPIC, b"once")
+        for each in (message, message, evil.message(TOPIC, b"end")):
+            await stream.write(rpc(each))
+        heard = [(await event_of(victim, MessageReceived, within_s=5)).data for _ in range(2)]
+        assert heard == [b"once", b"end"]
+
+
+@pytest.mark.parametrize("carrier", ["quic-v1", "tcp"])
+async def test_one_pubsub_stream_a_peer_is_read_and_no_frame_waits_for_ever(carrier: str) -> None:
+    """A hundred streams with a megabyte each, never finished, held 106 MB."""
+    async with (
+        victim_and_friend(LISTEN[carrier], unfinished_frame_s=1) as (victim, _),
+        attacker(victim) as evil,
+    ):
+        gossip = victim._session.gossip
+        streams = []
+        for _ in range(20):
+            stream = await evil.stream()
+            await stream.write(b"\x90\x4e" + b"x" * 1000)  # the first 1,000 of 10,000 bytes
+            streams.append(stream)
+        await until(lambda: evil.id in gossip.readers)
+        assert len(gossip.readers[evil.id]) == 1, "one stream of its one connection"
+        await until(lambda: evil.id not in gossip.readers, within_s=5)
+        again = await evil.stream()
+        await again.write(rpc(evil.message(TOPIC, b"finished")))
+        assert (await event_of(victim, MessageReceived, within_s=5)).data == b"finished"
 
 
 STREAMS = {
@@ -113,7 +204,7 @@ async def test_garbage_on_the_pubsub_stream_disconnects_its_sender(name: str, ca
         stream = await evil.stream()
         await stream.write(garbage)
         gone = await event_of(victim, PeerDisconnected, within_s=5)
-        assert gone == PeerDisconnected(evil.peer_id, f"sent wrong input: {reason}")
+        assert gone == expelled(evil, reason)
         assert victim.dropped == {reason: 1}
 
 

@@ -358,3 +358,17 @@ async def test_a_peer_whose_machines_all_restart_makes_one_notice_a_second(bench
             lambda: any("299 more of its machines restarted" in n.text for n in bench.live.notices)
         )
         assert sum(notice.peer_id == "p" for notice in bench.live.notices) == 2
+
+
+async def test_the_topic_machine_is_watched_without_losing_its_compiled_plans(
+    bench, lamp, autojump_clock
+) -> None:
+    """Steps and decisions of its own bookkeeping would switch them off; what it does is recorded all the same."""
+    hall = lamp("hall")
+    async with bench.joined(topic="home", expose=(hall,)):
+        await bench.until(lambda: "joined" in bench.phases())
+        options = bench.session._doing._topic.machine.options
+        assert not options.record_steps
+        assert options.log_level <= 1
+        us = bench.live.own_peer_id
+        assert bench.live.machines[MachineKey(us, -1)].transitions > 0

@@ -76,4 +76,4 @@ async def test_a_peer_that_takes_us_in_only_to_throw_us_out_is_dialled_ever_more
                 if isinstance(event, PeerConnected):
                     dialled += 1
                     await root.disconnect(a.peer_id)
-        assert 3 <= dialled <= 14, "once it was a hundred"
+        assert 3 <= dialled <= 16, "once it was a hundred"

@@ -63,7 +63,6 @@ def test_parts_of_an_address() -> None:
         (f"/ip4/127.0.0/udp/7410/quic-v1/p2p/{PEER}", "wrong ip4 address 127.0.0"),
         (f"/ip6/127.0.0.1/udp/7410/quic-v1/p2p/{PEER}", "wrong ip6 address"),
         (f"/dns4/-bad-/udp/7410/quic-v1/p2p/{PEER}", "wrong host name"),
-        (f"/unix/tmp/udp/7410/quic-v1/p2p/{PEER}", "starts with /unix"),
         (f"/ip4/127.0.0.1/sctp/7410/p2p/{PEER}", "unsupported transport /sctp"),
         (f"/ip4/127.0.0.1/tcp/7410/ws/p2p/{PEER}", "unsupported part /ws"),
         (f"/ip4/127.0.0.1/tcp/7410/p2p/{PEER}/p2p-circuit", "unsupported part /p2p-circuit"),

@@ -59,7 +59,7 @@ async def test_two_peers_meet_talk_and_part(carrier: str) -> None:
             assert "/meshsub/1.1.0" in detail.protocols
             assert (detail.transport, detail.gossipsub, detail.connections) == (carrier, "1.1", 1)
         with trio.fail_after(5):
-            assert (await event_of(root, PeerUnsubscribed)).peer_id == leaf.peer_id
             assert (await event_of(root, PeerDisconnected)).peer_id == leaf.peer_id
+            assert (await event_of(root, PeerUnsubscribed)).peer_id == leaf.peer_id
         assert root.connected_peers() == frozenset()
     assert root.addresses == ()

@@ -8,7 +8,7 @@ import pytest
 import trio
 from libp2p.peer.id import ID
 
-from ampubsub.transport.interface import PeerConnected, PeerDisconnected
+from ampubsub.transport.interface import DisconnectCause, PeerConnected, PeerDisconnected
 from ampubsub.transport.libp2p import Libp2pTransport, TransportSettings
 from ampubsub.transport.libp2p.outlet import Outlet
 from tests.hostile.attacker import attacker
@@ -68,7 +68,7 @@ async def test_who_reads_nothing_is_disconnected_and_may_come_back_at_once() -> 
         for _ in range(40):
             queue.push(b"x" * 250_000)  # type: ignore[arg-type]
         gone = await event_of(victim, PeerDisconnected, within_s=10)
-        assert gone == PeerDisconnected(deaf.peer_id, "does not read")
+        assert gone == PeerDisconnected(deaf.peer_id, "does not read", DisconnectCause.OURS)
         assert not session.is_banned(deaf.id)
 
 

@@ -16,12 +16,12 @@ def test_without_a_file_everything_has_its_default(tmp_path: Path) -> None:
 def test_a_file_may_set_any_part(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text(
-        'theme = "light"\nmouse = false\n[keys]\nquit = "q"\n[history]\ntransitions = 10\ninterval_s = 1\n'
+        'theme = "light"\nmouse = false\n[keys]\nquit = "q"\n[history]\nbatch = 10\ninterval_s = 1\n'
         '[peer]\nname = "anna"\nlisten = ["/ip4/127.0.0.1/udp/0/quic-v1"]\n'
     )
     found = load_settings(path)
     assert (found.theme, found.mouse, found.keys) == ("light", False, {"quit": "q"})
-    assert (found.history.transitions, found.history.interval_s, found.history.files) == (10, 1.0, 5)
+    assert (found.history.batch, found.history.interval_s, found.history.files) == (10, 1.0, 5)
     assert found.peer.listen == ("/ip4/127.0.0.1/udp/0/quic-v1",)
 
 
@@ -31,13 +31,14 @@ def test_a_file_may_set_any_part(tmp_path: Path) -> None:
         ("theme = 3", r"theme must be a text in quotes, not 3"),
         ("them = 'dark'", r"there is no setting them; did you mean theme\?"),
         ("zzz = 1", r"there is no setting zzz; known are theme, mouse"),
-        ("[history]\ntransitions = 'x'", r"history.transitions must be a whole number, not 'x'"),
-        ("[history]\ntransitions = true", r"history.transitions must be a whole number"),
+        ("[history]\nfiles = 'x'", r"history.files must be a whole number, not 'x'"),
+        ("[history]\nfiles = true", r"history.files must be a whole number"),
         ("[history]\nbatch = 0", r"history.batch must be at least 1, not 0"),
         ("[history]\ninterval_s = nan", r"history.interval_s must be a number one can wait for"),
         ("[history]\ninterval_s = inf", r"history.interval_s must be a number one can wait for"),
+        ("[history]\nwaiting = 0", r"history.waiting must be at least 1, not 0"),
         ("[history]\nwaiting = -1", r"history.waiting must not be less than 0"),
-        ("[history]\ntransition = 1", r"no setting history.transition; did you mean history.transitions\?"),
+        ("[history]\nnetwork_m = 1", r"no setting history.network_m; did you mean history.network_mb\?"),
         ("history = 3", r"history must be a table, \[history\], not 3"),
         ("[keys]\nquit = 1", r"keys.quit must be a text in quotes"),
         ("[peer]\nlisten = 'x'", r"peer.listen must be a list of texts"),

@@ -10,6 +10,7 @@ import pytest
 
 from ampubsub import wire
 from ampubsub.machine import State
+from ampubsub.wire.canonical import CanonicalReader
 from ampubsub.wire.decoding import decode_by_rule
 
 SMALL = wire.Limits(
@@ -136,6 +137,7 @@ def test_each_bound_is_taken_at_its_limit_and_refused_one_above(
     within = write(say(most))
     assert reason(within, SMALL) == ""
     assert wire.decode(within, SMALL) == say(most)
+    assert (CanonicalReader(SMALL).read(within) is None) == (write is otherwise_written)
     assert reason(write(say(most + 1)), SMALL) == REASONS.get(bound, f"too-many-{bound}")
     assert reason(write(say(most + 1)), None) == ""
 

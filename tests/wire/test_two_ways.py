@@ -17,7 +17,7 @@ from tests.conformance.rows import VECTORS, read_rows
 from tests.wire.messages import messages, wounded
 from tests.wire.test_limits import SMALL, as_go_writes, info, otherwise_written
 
-EXAMPLES = 60_000 if os.environ.get("AMPUBSUB_FUZZ") == "long" else 1_500
+EXAMPLES = {"long": 60_000, "short": 150}.get(os.environ.get("AMPUBSUB_FUZZ", ""), 1_500)
 many = settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -121,3 +121,13 @@ def test_what_was_taken_within_wide_limits_is_no_excuse_within_narrow_ones() -> 
 def test_a_message_in_another_form_means_the_same() -> None:
     message = info(5, gossips={"q": {3: 2**64 - 1}})
     assert wire.decode(otherwise_written(message), SMALL) == message
+
+
+def test_a_flood_of_different_schemas_is_not_remembered_beyond_its_bound() -> None:
+    reader = CanonicalReader(wire.Limits())
+    for number in range(500):
+        names = tuple(f"S{number}-{i}-" + "x" * 200 for i in range(10))
+        machine = wire.Info("m", {name: State() for name in names}, names, (0,) * 10, None, "")
+        assert reader.read(wire.encode(wire.MsgInfo({"p": {0: machine}}, {}))) is not None
+    assert 900_000 < reader._schemas.held_bytes <= 1_000_000
+    assert reader._known_state.cache_info().currsize == 1

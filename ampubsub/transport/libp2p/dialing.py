@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ampubsub.transport")
 
+_PORTS = {"quic-v1": ", and is its UDP port open", "tcp": ", and is its TCP port open"}
+
 
 class ThrownOutError(DialError):
     """A peer took our connection and closed it at once."""
@@ -124,6 +126,9 @@ class Dialer:
         peer_id = ID.from_string(address.peer_id)
         if self._session.is_banned(peer_id):
             raise DialError(f"Cannot dial {address}: the peer is refused for a while for what it sent")
+        refusal = self._session.lists.refusal(address.peer_id)
+        if refusal:
+            raise DialError(f"Cannot dial {address}: {self._session.lists.says(refusal)}")
         timeout_s = self._settings.dial_timeout_s
         target = address
         try:
@@ -132,8 +137,8 @@ class Dialer:
                 await self._session.parts.network.dial_addr(Multiaddr(target.base), peer_id)
         except trio.TooSlowError:
             raise DialError(
-                f"Cannot dial {address}: no answer in {timeout_s:g} s. Is the peer running there, and is its "
-                f"{'UDP' if address.transport == 'quic-v1' else 'TCP'} port open?"
+                f"Cannot dial {address}: no answer in {timeout_s:g} s. Is the peer running there"
+                f"{_PORTS.get(address.transport, '')}?"
             ) from None
         except DialError:
             raise
@@ -157,7 +162,7 @@ class Dialer:
 
 async def _resolve(address: Address) -> Address:
     """Replace a DNS name by its first IP address."""
-    if address.family in ("ip4", "ip6"):
+    if address.family in ("ip4", "ip6", "unix"):
         return address
     family = {"dns4": socket.AF_INET, "dns6": socket.AF_INET6}.get(address.family, socket.AF_UNSPEC)
     try:
@@ -186,6 +191,10 @@ def _reason(error: BaseException, timeout_s: float) -> str:
         return f"its certificate is not valid now: {quic.CLOCKS_DIFFER}"
     if "timed out" in lowered or "timeout" in lowered:
         return f"no answer in {timeout_s:g} s. Is the peer running there, and is its port open?"
+    if "no such file" in lowered:
+        return "there is no such socket. Is the peer running?"
+    if "permission denied" in lowered:
+        return "the permissions of the socket's file do not let us in"
     if "refused" in lowered:
         return "nothing listens there (connection refused)"
     if "unreachable" in lowered:

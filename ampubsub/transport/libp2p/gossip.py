@@ -25,6 +25,7 @@ from ampubsub.transport.libp2p.frames import FrameReader, FrameTooLargeError, fr
 from ampubsub.transport.libp2p.identity import Identity
 from ampubsub.transport.libp2p.messages import Message, Signer, author_of, refusal, sequence_of
 from ampubsub.transport.libp2p.outlet import Outlet
+from ampubsub.transport.libp2p.pace import Pace
 from ampubsub.transport.libp2p.peers import Traffic
 from ampubsub.transport.libp2p.plan import Applier, Parts
 from ampubsub.transport.libp2p.seen import SeenMessages
@@ -78,7 +79,9 @@ class Gossip:
         checks: Mapping[str, Check],
     ) -> None:
         self.joined: set[str] = set()
-        self.readers: dict[ID, int] = {}
+        self.readers: dict[ID, dict[object, trio.CancelScope]] = {}
+        """Who is being read, one stream of each connection. (go-libp2p-pubsub: one of each peer; but while two
+        connections stand, nobody knows yet which of their streams will go on.)"""
         self._parts = parts
         self._settings = parts.settings
         self._pubsub = parts.pubsub
@@ -91,6 +94,7 @@ class Gossip:
         self._signer = Signer(identity, pubsub.first_sequence_number() if ours else parts.pubsub.counter)
         self._budgets: dict[ID, _Budget] = {}
         self._checks = checks
+        self._pace = Pace(self._settings.coalesce_above, self._settings.coalesce_longest_s)
         self._seen = SeenMessages(self._settings.seen_ttl_s, self._settings.max_seen)
         self._install()
 
@@ -137,6 +141,7 @@ class Gossip:
             return
         frame = framed(rpc_pb2.RPC(publish=[message]).SerializeToString())
         queues = self._pubsub.peer_queues
+        self._pace.queued(len(targets))
         for peer in targets:
             queue = queues.get(peer)
             if queue is None:
@@ -158,6 +163,9 @@ class Gossip:
             nursery.start_soon(self._give_up_when_stuck, peer_id, outlet, nursery.cancel_scope)
             try:
                 while (item := await queue.pop()) is not None:
+                    due = self._pace.write_at()
+                    if due > trio.current_time():
+                        await trio.sleep_until(due)
                     output = bytearray(_frame_of(item))
                     while len(output) < _WRITE_BYTES and (item := queue._queue.pop()) is not None:
                         output += _frame_of(item)
@@ -182,7 +190,26 @@ class Gossip:
         if self._hooks.refused(peer):
             await swarm.reset_quietly(stream)
             return
-        self.readers[peer] = self.readers.get(peer, 0) + 1
+        connection = stream.muxed_conn
+        before = self.readers.get(peer, {}).get(connection)
+        if before is not None:
+            before.cancel()
+        with trio.CancelScope() as scope:
+            self.readers.setdefault(peer, {})[connection] = scope
+            try:
+                await self._read_frames(stream, peer)
+            finally:
+                reading = self.readers.get(peer, {})
+                if reading.get(connection) is scope:
+                    del reading[connection]
+                    if not reading:
+                        self.readers.pop(peer, None)
+                        self._budgets.pop(peer, None)
+                        self._hooks.reader_ended(peer)
+                with swarm.briefly(1):
+                    await swarm.reset_quietly(stream)
+
+    async def _read_frames(self, stream: INetStream, peer: ID) -> None:
         frames = FrameReader(stream, self._settings.max_rpc_bytes, self._settings.unfinished_frame_s)
         traffic = self._hooks.traffic(peer)
         try:
@@ -203,14 +230,6 @@ class Gossip:
             self._hooks.offended(peer, "oversize", FATAL)
         except Exception as error:  # streams end with errors of several libraries
             log.debug("pubsub stream of %s ended: %r", peer, error)
-        finally:
-            self.readers[peer] -= 1
-            if not self.readers[peer]:
-                del self.readers[peer]
-                self._budgets.pop(peer, None)
-                self._hooks.reader_ended(peer)
-            with swarm.briefly(1):
-                await swarm.reset_quietly(stream)
 
     async def _handle(self, rpc: rpc_pb2.RPC, peer: ID) -> None:
         if rpc.publish:
@@ -237,11 +256,14 @@ class Gossip:
             self._events.drop(str(peer), "flood")
             return
         if len(message.data) > self._settings.max_message_bytes:
-            self._hooks.offended(peer, "oversize", 1)
+            self._events.drop(str(peer), "oversize")  # Go's limit is higher: the neighbour is not to blame
             return
         wrong = refusal(message)
-        if wrong:
-            self._hooks.offended(peer, wrong, 1)
+        if wrong is not None:
+            if wrong.relay_to_blame:
+                self._hooks.offended(peer, wrong.reason, 1)
+            else:
+                self._events.drop(str(peer), wrong.reason)
             return
         self._seen.add(message_id)
         if message.from_id == self._signer.author:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from functools import lru_cache
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from google.protobuf.message import DecodeError
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.validators import signature_validator
@@ -48,7 +51,7 @@ def opened(topic: str, signed: bytes) -> MessageReceived | None:
         message.ParseFromString(signed)
     except DecodeError:
         return None
-    if topic not in message.topicIDs or refusal(message):
+    if topic not in message.topicIDs or refusal(message) is not None:
         return None
     return MessageReceived(
         topic, author_of(message.from_id), message.data, "", sequence_of(message.seqno), signed
@@ -64,17 +67,31 @@ def sequence_of(seqno: bytes) -> int:
     return number if any(low <= number <= high for low, high in _COUNTED_FROM_TIME) else 0
 
 
-def refusal(message: Message) -> str:
-    """Why a message's author or signature is not acceptable: a short stable word; empty if it is fine."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a message is not taken."""
+
+    reason: str
+    """A short stable word."""
+    relay_to_blame: bool = True
+    """Whether an honest neighbour would not have handed it on: go-libp2p-pubsub refuses it too. Else a stranger's
+    message would cut us off from the Go peers that relay it."""
+
+
+def refusal(message: Message) -> Refusal | None:
+    """Why a message's author, signature or number is not acceptable; None if it is fine."""
     if not message.signature:
-        return "unsigned"
-    if not message.seqno or len(message.seqno) > 64:
-        return "bad-seqno"
+        return Refusal("unsigned")
     public = ed25519_of(message.from_id)
-    if public is None:
-        return _refusal_of_other_key(message)
+    refused = _refusal_of_other_key(message) if public is None else _refusal_of_ed25519(message, public)
+    if refused is None and not 0 < len(message.seqno) <= 64:
+        return Refusal("bad-seqno", relay_to_blame=False)
+    return refused
+
+
+def _refusal_of_ed25519(message: Message, public: bytes) -> Refusal | None:
     if message.key and message.key != marshalled_public(public):
-        return "bad-key"
+        return Refusal("bad-key")
     signature, key = message.signature, message.key
     message.ClearField("signature")
     message.ClearField("key")
@@ -85,18 +102,30 @@ def refusal(message: Message) -> str:
     try:
         _verifier(public).verify(signed, signature)
     except (BadSignatureError, ValueError, TypeError):
-        return "bad-signature"
-    return ""
+        return Refusal("bad-signature", relay_to_blame=not _passes_in_go(public, signed, signature))
+    return None
 
 
-def _refusal_of_other_key(message: Message) -> str:
-    """The same for RSA, secp256k1 and ECDSA keys, by py-libp2p."""
-    if len(message.from_id) < 34:
-        return "bad-author"
+def _passes_in_go(public: bytes, signed: bytes, signature: bytes) -> bool:
+    """Whether a signature that libsodium refuses is good for Go, as for OpenSSL.
+
+    RFC 8032 leaves room: with points of small order, as key or in the signature, libsodium says no, the two say yes.
+    """
     try:
-        return "" if signature_validator(message) else "bad-signature"
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, signed)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _refusal_of_other_key(message: Message) -> Refusal | None:
+    """The same for RSA, secp256k1 and ECDSA keys, by py-libp2p, which is stricter than Go and knows fewer kinds."""
+    if len(message.from_id) < 34:
+        return Refusal("bad-author")
+    try:
+        return None if signature_validator(message) else Refusal("bad-signature", relay_to_blame=False)
     except Exception:
-        return "bad-key"
+        return Refusal("bad-key", relay_to_blame=False)
 
 
 @lru_cache(maxsize=4096)

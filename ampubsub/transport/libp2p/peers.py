@@ -63,6 +63,13 @@ class Connection:
         """Whether it is QUIC; else it is TCP."""
         return hasattr(self.link.muxed_conn, "_quic")
 
+    @property
+    def carrier(self) -> str:
+        """`quic-v1`, `tcp` or `unix`."""
+        if self.is_quic:
+            return "quic-v1"
+        return "unix" if self.address.startswith("/unix/") else "tcp"
+
     def round_trip(self) -> float | None:
         """The measured round trip in seconds."""
         muxed = self.link.muxed_conn
@@ -75,16 +82,14 @@ class Connection:
             return self.closing
         if self.is_quic:
             return quic.why_closed(muxed) or "connection lost"
-        if getattr(muxed, "silent_too_long", False):
-            return "not heard of any more"
-        return "closed by the peer" if getattr(muxed, "said_goodbye", False) else "connection lost"
+        return tcp.why_closed(muxed)
 
     def cause_of_end(self) -> DisconnectCause:
         """How it ended."""
         if self.closing:
             return self.closing_cause
         muxed = self.link.muxed_conn
-        in_order = quic.was_closed_by_peer(muxed) if self.is_quic else getattr(muxed, "said_goodbye", False)
+        in_order = quic.was_closed_by_peer(muxed) if self.is_quic else tcp.was_closed_by_peer(muxed)
         return DisconnectCause.CLOSED if in_order else DisconnectCause.LOST
 
     async def close(self, why: str, cause: DisconnectCause = DisconnectCause.OURS) -> None:
@@ -181,8 +186,13 @@ def answer_identify(host: IHost, agent: str) -> None:
 
     async def answer(stream: INetStream) -> None:
         seen_at = _address_of(stream.muxed_conn)
-        said = _mk_identify_protobuf(host, Multiaddr(seen_at) if seen_at else None)
+        seen = Multiaddr(seen_at) if seen_at and not seen_at.startswith("/unix") else None
+        said = _mk_identify_protobuf(host, seen)
         said.agent_version = f"{agent} {said.agent_version}"
+        known = list(said.listen_addrs)
+        said.ClearField("listen_addrs")
+        # The files of this machine are nobody else's business.
+        said.listen_addrs.extend(each for each in known if not str(Multiaddr(each)).startswith("/unix"))
         await stream.write(framed(said.SerializeToString()))
         await stream.close()
 
@@ -194,6 +204,8 @@ def _address_of(muxed: Any) -> str:
         host, port = muxed.get_remote_address()[:2]
     except Exception:
         return ""
+    if host.startswith("/"):
+        return f"/unix{host}"
     family = "ip6" if ":" in host else "ip4"
     carrier = f"udp/{port}/quic-v1" if hasattr(muxed, "_quic") else f"tcp/{port}"
     return f"/{family}/{host}/{carrier}"

@@ -17,11 +17,12 @@ from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.rcmgr.manager import ResourceManager
 from libp2p.transport.quic.config import QUICTransportConfig
-from libp2p.transport.quic.transport import QUICTransport
 from libp2p.transport.tcp.tcp import TCP
 
 from ampubsub.transport.libp2p.identity import Identity
+from ampubsub.transport.libp2p.quic_transport import OurQuicTransport
 from ampubsub.transport.libp2p.settings import TransportSettings
+from ampubsub.transport.libp2p.unix import UnixTransport
 
 _Target = TypeVar("_Target")
 
@@ -34,7 +35,8 @@ class Plan:
     keys: KeyPair
     quic: QUICTransportConfig = field(default_factory=QUICTransportConfig)
     """Also carries the limits of all connections, TCP's too (it is a `ConnectionConfig`)."""
-    quic_transport: type[QUICTransport] = QUICTransport
+    quic_light: bool = False
+    quic_knocks: bool = False
     security: dict[TProtocol, Any] | None = None
     muxers: dict[TProtocol, Any] | None = None
     resources: ResourceManager | None = None
@@ -94,9 +96,10 @@ def new_plan(settings: TransportSettings, identity: Identity) -> Plan:
 
 def build(plan: Plan) -> Parts:
     """Make the host, its GossipSub router and its pubsub, none of them running."""
+    quic = OurQuicTransport(plan.keys.private_key, plan.quic, light=plan.quic_light, knocks=plan.quic_knocks)
     host = new_host(
         key_pair=plan.keys,
-        transports=[plan.quic_transport(plan.keys.private_key, config=plan.quic), TCP()],
+        transports=[quic, TCP(), UnixTransport(plan.settings.unix_mode)],
         enable_quic=True,
         quic_transport_opt=plan.quic,
         sec_opt=plan.security,

@@ -19,10 +19,11 @@ MOST_BYTES = 4096
 
 
 def sealed(key: PrivateKey, addresses: Sequence[str]) -> bytes:
-    """A record of our addresses (each ending in `/p2p/PEERID`), signed; empty when there are none."""
-    if not addresses:
+    """A record of our addresses (each ending in `/p2p/PEERID`), signed; empty when none can be reached from elsewhere."""
+    beyond = [address for address in addresses if not address.startswith("/unix/")]
+    bases = [Multiaddr(address.partition("/p2p/")[0]) for address in beyond[:MOST_ADDRESSES]]
+    if not bases:
         return b""
-    bases = [Multiaddr(address.partition("/p2p/")[0]) for address in addresses[:MOST_ADDRESSES]]
     record = PeerRecord(ID.from_pubkey(key.get_public_key()), bases, seq=time.time_ns())
     return seal_record(record, key).marshal_envelope()
 

@@ -23,7 +23,7 @@ from ampubsub.transport.interface import (
     PeerUnsubscribed,
     TransportError,
 )
-from ampubsub.transport.libp2p import logs, peers, records
+from ampubsub.transport.libp2p import logs, peers, records, unix
 from ampubsub.transport.libp2p.dialing import Dialer
 from ampubsub.transport.libp2p.direct import Direct
 from ampubsub.transport.libp2p.events import EventQueue
@@ -33,6 +33,7 @@ from ampubsub.transport.libp2p.peers import Connection, Peer, Strikes, Traffic
 from ampubsub.transport.libp2p.plan import Applier, build, new_plan
 from ampubsub.transport.libp2p.settings import TransportSettings
 from ampubsub.transport.libp2p.workarounds import FOR_PARTS, FOR_PLANS, pubsub, quic, swarm, tcp
+from ampubsub.transport.peer_lists import PeerLists
 
 log = logging.getLogger("ampubsub.transport")
 
@@ -55,6 +56,10 @@ class Session:
         self._keys = plan.keys
         self.parts = build(plan)
         applier.all(FOR_PARTS, self.parts)
+        self.lists = PeerLists.of(settings.allow_file, settings.deny_file)
+        self.lists.read()
+        if self.lists.any:
+            swarm.ask_before_adding(self.parts.network, self._refuse)
         quic.tell_when_clocks_differ(self.parts.network, self._clocks_differ)
         self.events = events
         self.peers: dict[ID, Peer] = {}
@@ -108,6 +113,8 @@ class Session:
                         for address in listen:
                             await self._listen(address)
                         nursery.start_soon(self._keep_alive)
+                        if self.lists.any:
+                            nursery.start_soon(self._watch_lists)
                         self._ready.set()
                         await self._stop.wait()
                         self._nursery = None
@@ -119,7 +126,9 @@ class Session:
                         await swarm.close_all(parts)
 
     async def _listen(self, address: Address) -> None:
-        if self._applier.uses(swarm.refuse_port_in_use):
+        if address.transport == "unix":
+            unix.make_way(address)
+        elif self._applier.uses(swarm.refuse_port_in_use):
             swarm.refuse_port_in_use(address)
         if not await self.parts.network.listen(Multiaddr(address.base)):
             raise ListenError(f"Cannot listen on {address}: the network layer refused it")
@@ -328,6 +337,33 @@ class Session:
         self._banned[peer_id] = trio.current_time() + self._settings.ban_s
         await self.disconnect(peer_id, why, DisconnectCause.EXPELLED)
 
+    # Lists of peers
+
+    def _refuse(self, peer_id: ID, inbound: bool) -> str:
+        refusal = self.lists.refusal(str(peer_id))
+        if refusal and inbound:
+            self.events.drop(str(peer_id), refusal)
+        return self.lists.says(refusal) if refusal else ""
+
+    async def _watch_lists(self) -> None:
+        """Read the lists again when they change, and part from those who may no longer be here."""
+        told = ""
+        while True:
+            await trio.sleep(self._settings.lists_interval_s)
+            changed = await trio.to_thread.run_sync(self.lists.read_again)
+            if self.lists.wrong != told:
+                told = self.lists.wrong
+                if told:
+                    log.warning("%s; the list as it was holds", told)
+            if not changed:
+                continue
+            for peer_id in list(self.peers):
+                refusal = self.lists.refusal(str(peer_id))
+                if refusal:
+                    self.events.drop(str(peer_id), refusal)
+                    why = f"refused: {self.lists.says(refusal)}"
+                    self._start(self.disconnect, peer_id, why, DisconnectCause.EXPELLED)
+
     # Reading
 
     def _traffic(self, peer_id: ID) -> Traffic:
@@ -345,7 +381,7 @@ class Session:
         return PeerDetail(
             peer_id=str(peer_id),
             addresses=tuple(each.address for each in peer.connections if each.address),
-            transport="quic-v1" if newest.is_quic else "tcp",
+            transport=newest.carrier,
             round_trip_s=newest.round_trip(),
             agent=peer.agent,
             protocols=peer.protocols,

@@ -15,6 +15,16 @@ class TransportSettings:
     agent: str = "ampubsub"
     """What identify tells others of us, before py-libp2p's own name."""
 
+    allow_file: Path | None = None
+    """Peer ids that may connect, one a line; None: all. Read again when it changes, see `peer_lists`."""
+    deny_file: Path | None = None
+    """Peer ids that may not."""
+    lists_interval_s: float = 1.0
+    """How often is looked whether the two changed."""
+
+    unix_mode: int = 0o600
+    """Permissions of the file of a Unix socket that we listen on: who may connect."""
+
     # Connections
     dial_timeout_s: float = 10.0
     """How long one `connect` may take, handshake included."""
@@ -55,7 +65,7 @@ class TransportSettings:
     waits behind it waits in the send queue."""
 
     # Redialling known peers
-    redial_base_s: float = 0.25
+    redial_base_s: float = 0.5
     redial_eager_s: float = 300.0
     """For so long after the loss the waits stay short, so that a peer that was restarted is back soon."""
     redial_eager_max_s: float = 1.0
@@ -87,6 +97,11 @@ class TransportSettings:
     """How long a message id is remembered."""
     max_seen: int = 200_000
     """Most message ids remembered."""
+
+    coalesce_above: float = 400.0
+    """Messages queued for all peers together, a second, above which those for one peer are written several at once."""
+    coalesce_longest_s: float = 0.1
+    """How long one may wait then. At 1,560 a second, a star of 40 leaves: 58 ms, half of it on average."""
 
     # Bounds
     max_message_bytes: int = 1_000_000

@@ -12,6 +12,7 @@ FOR_PLANS = (
     quic.let_streams_be_silent,
     quic.notice_dead_peers,
     quic.knock_often,
+    quic.read_packets_at_once,
     tcp.speak_yamux_only,
     swarm.encrypt_always,
     swarm.lift_hidden_limits,

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import datetime
 import itertools
+import time
 from collections.abc import Callable
 from typing import Any
 
 import trio
-from aioquic.quic.connection import QuicConnection
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from libp2p.custom_types import TProtocol
 from libp2p.network.swarm import Swarm
-from libp2p.peer.id import ID
-from libp2p.transport.quic.connection import QUICConnection
 from libp2p.transport.quic.transport import QUICTransport
-from libp2p.transport.quic.utils import multiaddr_to_quic_version, quic_multiaddr_to_endpoint
-from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from ampubsub.transport.libp2p.plan import Parts, Plan
 
 _ping_ids = itertools.count(1)
+_JUST_NOW_S = 0.5
 _ENDING_S = 5.0
 """How long the end of a connection may take to be told to all who keep it."""
 _ALERTS_OF_TIME = (0x12A, 0x12D)
@@ -81,43 +76,15 @@ def knock_often(plan: Plan) -> None:
 
     So a peer that comes back while it is dialled is connected some seconds late.
     """
-    plan.quic_transport = KnockingTransport
+    plan.quic_knocks = True
 
 
-class KnockingTransport(QUICTransport):
-    """py-libp2p's, but for the pauses between the first packets of a dial: at most some 0.8 s."""
+def read_packets_at_once(plan: Plan) -> None:
+    """A message that is received costs 12 steps of tasks, four locks, and eight looks at a timer.
 
-    async def dial(self, maddr: Multiaddr) -> QUICConnection:
-        """Dial an address with its `/p2p/` part; return a connection whose peer is verified."""
-        host, port = quic_multiaddr_to_endpoint(maddr)
-        configuration = self._quic_configs[TProtocol(f"{multiaddr_to_quic_version(maddr)}_client")]
-        native = QuicConnection(configuration=copy.copy(configuration))
-        connection = QUICConnection(
-            quic_connection=native,
-            remote_addr=(host, port),
-            remote_peer_id=ID.from_string(maddr.get_peer_id()),
-            local_peer_id=self._peer_id,
-            is_initiator=True,
-            maddr=maddr,
-            transport=self,
-            security_manager=self._security_manager,
-        )
-        assert self._background_nursery is not None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_knock, connection)
-            await connection.connect(self._background_nursery)
-            nursery.cancel_scope.cancel()
-        self._connections[f"{host}:{port}"] = connection
-        return connection
-
-
-async def _knock(connection: QUICConnection) -> None:
-    loss = connection._quic._loss
-    while True:
-        await trio.sleep(0.1)
-        if loss._pto_count > 2:
-            loss._pto_count = 2
-            connection._signal_activity()  # its loop sleeps until the later time
+    `light_quic` puts other loops in place of py-libp2p's.
+    """
+    plan.quic_light = True
 
 
 def quic_transport(network: Swarm) -> Any:
@@ -171,8 +138,12 @@ def tell_when_clocks_differ(network: Swarm, told: Callable[[], None]) -> None:
 
 
 async def ping(muxed: Any) -> None:
-    """Send a QUIC PING: py-libp2p never does. Its acknowledgement restarts both idle timers."""
-    if not muxed.is_closed:
+    """Send a QUIC PING: py-libp2p never does. Its acknowledgement restarts both idle timers.
+
+    Not to who was heard a moment ago: it was answered then, or answered us.
+    """
+    heard_at = getattr(muxed, "heard_at", -_JUST_NOW_S)
+    if not muxed.is_closed and time.monotonic() - heard_at > _JUST_NOW_S:
         muxed._quic.send_ping(next(_ping_ids))
         await muxed._transmit()
 

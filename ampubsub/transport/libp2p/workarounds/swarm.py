@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -81,6 +82,24 @@ async def reset_quietly(stream: INetStream) -> None:
         await stream.reset()
     except Exception as error:
         log.debug("stream already gone: %r", error)
+
+
+def ask_before_adding(network: Any, refuse: Callable[[ID, bool], str]) -> None:
+    """Ask about each peer once its id is proved, before anything is told to or taken from it.
+
+    py-libp2p's own gate knows addresses only. `refuse` gets the peer and whether it dialled us, and says why not.
+    """
+    add = network.add_conn
+
+    async def add_conn(muxed: Any, direction: str = "unknown") -> Any:
+        why = refuse(muxed.peer_id, direction == "inbound")
+        if why:
+            with briefly(1):
+                await muxed.close()
+            raise SwarmException(f"{muxed.peer_id} is refused: {why}")
+        return await add(muxed, direction)
+
+    network.add_conn = add_conn
 
 
 def free_inbound_slots(parts: Parts) -> None:

@@ -38,6 +38,18 @@ def notice_goodbyes(muxed: Any) -> None:
     muxed._cleanup_on_error = look_and_tidy_up
 
 
+def was_closed_by_peer(muxed: Any) -> bool:
+    """Whether the peer said that it closes the connection."""
+    return getattr(muxed, "said_goodbye", False) and not getattr(muxed, "silent_too_long", False)
+
+
+def why_closed(muxed: Any) -> str:
+    """Why a connection ended."""
+    if getattr(muxed, "silent_too_long", False):
+        return "not heard of any more"
+    return "closed by the peer" if was_closed_by_peer(muxed) else "connection lost"
+
+
 async def notice_silent_peers(muxed: Any, settings: TransportSettings) -> None:
     """Ping until the connection ends; close it when an answer takes longer than `ping_limit_s`.
 

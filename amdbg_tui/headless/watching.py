@@ -1,0 +1,135 @@
+"""Following a source: when an expression becomes true, and records as they come."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+import click
+
+from amdbg_tui.answers.expression import Expression
+from amdbg_tui.headless.choice import Choice, named_nowhere
+from amdbg_tui.headless.lines import record_fields, record_line, time_text, write_json
+from amdbg_tui.headless.source import Source
+from amdbg_tui.history.live import Live
+from amdbg_tui.history.moments import Numbered
+
+_LOOK_S = 0.25
+"""How often an expression that time alone can change is looked at."""
+_PIECE = 20_000
+"""Records of a recording read at a time."""
+
+
+class _Turns:
+    """Prints each time the answer turns."""
+
+    def __init__(self, expression: Expression, as_json: bool) -> None:
+        self.expression, self._as_json = expression, as_json
+        self.is_true: bool | None = None
+        self.was_true = False
+
+    def look(self, live: Live) -> bool:
+        """Look, print a line when it turned, and return the answer."""
+        answer = self.expression.is_true(live)
+        if answer is not self.is_true and not (self.is_true is None and not answer):
+            self._print(answer, live)
+        self.is_true = answer
+        self.was_true = self.was_true or answer
+        return answer
+
+    def _print(self, answer: bool, live: Live) -> None:
+        number, at_s = live.newest_number, live.at_s or live.wall_s
+        if self._as_json:
+            fields = {"expression": self.expression.text, "is_true": answer}
+            write_json("watch", fields | {"number": number, "at": time_text(at_s)})
+            return
+        at = datetime.fromtimestamp(at_s).strftime("%H:%M:%S.%f")[:-3]
+        click.echo(f"{at} {'true ' if answer else 'false'} {self.expression.text}  (record {number})")
+
+
+def watch_live(
+    source: Source, expression: Expression, as_json: bool, until: bool, timeout_s: float | None
+) -> bool:
+    """Follow a topic until it is true, the time is over, or Ctrl-C. Whether it was ever true."""
+    turns = _Turns(expression, as_json)
+    end = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
+    if warning := named_nowhere(expression, source.live):
+        click.echo(f"ampubsub-tui: {warning}", err=True)
+    shadow = source.live.copy()
+    turns.look(shadow)
+    seen = source.history.last
+    try:
+        while not (until and turns.is_true) and (left := end - time.monotonic()) > 0:
+            source.wait(min(left, _LOOK_S if expression.depends_on_time else 1.0))
+            source.refresh()
+            seen = _look_through(source, shadow, turns, seen, until)
+            turns.look(shadow)
+    except KeyboardInterrupt:
+        pass
+    return turns.was_true
+
+
+def watch_recording(source: Source, expression: Expression, as_json: bool, until: bool) -> bool:
+    """Go through a recording from its beginning. Whether it was ever true."""
+    history = source.history
+    first, last = history.first, history.last
+    turns = _Turns(expression, as_json)
+    if warning := named_nowhere(expression, history.live):
+        click.echo(f"ampubsub-tui: {warning}", err=True)
+    then = history.at(max(0, first - 1)).copy()
+    then.is_recording = True
+    _look_through(source, then, turns, max(0, first - 1), until, last)
+    return turns.was_true
+
+
+def _look_through(
+    source: Source, shadow: Live, turns: _Turns, after: int, until: bool, last: int | None = None
+) -> int:
+    """Take the records after a number one by one, and look after each; the last number taken."""
+    last = source.history.last if last is None else last
+    cursor = source.history.cursor()
+    while after < last:
+        upto = min(after + _PIECE, last)
+        for entry in cursor.entries(after, upto):
+            shadow.apply((entry,))
+            if turns.look(shadow) and until:
+                return entry.number
+        after = upto
+    return after
+
+
+def print_tail(source: Source, choice: Choice, count: int, follow: bool, as_json: bool) -> bool:
+    """Print the newest `count` records and, of a topic, those that come. Whether there were any."""
+    history = source.history
+    cursor = history.cursor()
+    keys = {machine.key for machine in choice.machines(source.live)}
+    newest = [
+        moment for moment in cursor.page(limit=max(count * 20, 200)).moments if moment.record.key in keys
+    ]
+    for moment in newest[-count:] if count else ():
+        _print(moment, source.live, as_json)
+    seen, printed = history.last, bool(newest)
+    try:
+        while follow and not source.is_recording:
+            source.wait(1.0)
+            if source.refresh().machines:
+                keys = {machine.key for machine in choice.machines(source.live)}
+            for entry in cursor.entries(seen, history.last):
+                seen = entry.number
+                key = getattr(entry.record, "key", None)
+                if key is None or key in keys:
+                    _print(entry, source.live, as_json)
+                    printed = True
+    except KeyboardInterrupt:
+        pass
+    return printed
+
+
+def _print(entry: Numbered, live: Live, as_json: bool) -> None:
+    key = getattr(entry.record, "key", None)
+    machine = live.machines.get(key) if key is not None else None
+    machine_id = machine.record.machine_id if machine else ""
+    if as_json:
+        write_json(*record_fields(entry, machine_id))
+    elif (line := record_line(entry, machine_id)) and not line.split(" ")[1].startswith("detail"):
+        click.echo(line)

@@ -94,7 +94,7 @@ class Blueprint:
 _remembered: dict[tuple[object, ...], Blueprint] = {}
 
 
-def blueprint(schema: Schema, *, strict: bool = True) -> Blueprint:
+def blueprint(schema: Schema, *, strict: bool = False) -> Blueprint:
     """The blueprint of a schema, from memory if an equal one was made before.
 
     `strict`: raise `SchemaError` for a relation to a state that there is not; otherwise it is dropped, as in Go.

@@ -473,7 +473,7 @@ class Machine(MachineView):
         """Write a line of the program's own to the machine's log (level external)."""
         self._walk.log.line(1, "[exter] " + text.replace("\n", " "))
 
-    def logs(self, level: int) -> bool:
+    def _logs(self, level: int) -> bool:
         """Whether a line of that level would be written to the log."""
         return level <= self._walk.options.log_level
 

@@ -34,7 +34,7 @@ class Watched(Protocol):
     def tick(self, state: str) -> int:
         """Tick of a state."""
 
-    def logs(self, level: int) -> bool:
+    def _logs(self, level: int) -> bool:
         """Whether a line of that level would be written."""
 
     def log_line(self, level: int, text: str) -> None:
@@ -259,7 +259,7 @@ class Subscriptions:
             wait.drop = partial(self._drop_from, group)
         elif not group.waits:
             self._unhang(group)
-        if self.machine.logs(3):
+        if self.machine._logs(3):
             self.machine.log_line(3, f"[{'when' if active else 'whenNot'}:new] {' '.join(states)}")
 
     def _hang(self, group: StatesGroup, lacking: int) -> None:
@@ -320,7 +320,7 @@ class Subscriptions:
                     heappush(heap.items, (time, self._serial, wait))
         wait.missing = missing
         wait.drop = partial(self._drop_time, places)
-        if self.machine.logs(3):
+        if self.machine._logs(3):
             self.machine.log_line(3, f"[whenTime:new] {','.join(states)} {' '.join(map(str, times))}")
 
     def _drop_time(self, places: Sequence[int], _: Wait) -> None:
@@ -334,7 +334,7 @@ class Subscriptions:
 
     def when_args(self, waiter: Waiter, state: str, args: Args, context: Context | None) -> None:
         """Fire when the state is entered with these arguments."""
-        if self.machine.logs(3):
+        if self.machine._logs(3):
             self.machine.log_line(3, f"[whenArgs:new] {state} ({','.join(args)})")
         wait = ArgsWait(waiter, self._next(), context)
         if wait.is_over:
@@ -357,7 +357,7 @@ class Subscriptions:
 
     def when_query(self, waiter: Waiter, query: Callable[[Any], bool], context: Context | None) -> None:
         """Fire after the first accepted transition at which the query is true."""
-        if self.machine.logs(3):
+        if self.machine._logs(3):
             self.machine.log_line(3, f"[whenQuery:new] {len(self._queries)}")
         wait = QueryWait(waiter, self._next(), context)
         if not wait.is_over:
@@ -367,7 +367,7 @@ class Subscriptions:
 
     def when_queue(self, waiter: Waiter, tick: int) -> None:
         """Fire after the first accepted transition at or past that queue tick."""
-        if self.machine.logs(3):
+        if self.machine._logs(3):
             self.machine.log_line(3, f"[whenQueue:new] {tick}")
         wait = Wait(waiter, self._next(), None)
         heappush(self._queue.items, (tick, wait.serial, wait))
@@ -397,7 +397,7 @@ class Subscriptions:
             return context
         self.contexts[place] = context
         self.lasting |= 1 << place
-        if self.machine.logs(3):
+        if self.machine._logs(3):
             self.machine.log_line(3, f"[ctx:new] {state}")
         return context
 
@@ -472,7 +472,7 @@ class Subscriptions:
             if self.lasting >> state & 1:
                 self.lasting &= ~(1 << state)
                 context = self.contexts.pop(state)
-                if self.machine.logs(3):
+                if self.machine._logs(3):
                     self.machine.log_line(3, f"[ctx:match] {context.state}")
                 calls.append(context.cancel)
         fired: Fired = []
@@ -482,7 +482,7 @@ class Subscriptions:
                 self._ticked(state, clock[state], fired)
         if accepted and self._queue.items:
             for reached, wait in self._queue.reached(queue_tick):
-                if self.machine.logs(3):
+                if self.machine._logs(3):
                     self.machine.log_line(3, f"[whenQueue:match] {reached}")
                 _fire(wait, fired)
         calls += [waiter.finish for waiter in fired]
@@ -524,7 +524,7 @@ class Subscriptions:
             kind = "when" if group.active else "whenNot"
             for wait in list(group.waits):
                 if not wait.is_over:
-                    if self.machine.logs(3):
+                    if self.machine._logs(3):
                         self.machine.log_line(3, f"[{kind}:match] {' '.join(group.states)}")
                     _fire(wait, fired)
             group.waits.clear()
@@ -536,7 +536,7 @@ class Subscriptions:
             wait.missing -= 1
             if not wait.missing:
                 times = " ".join(map(str, wait.times))
-                if self.machine.logs(3):
+                if self.machine._logs(3):
                     self.machine.log_line(3, f"[whenTime:match] {' '.join(wait.states)} [{times}]")
                 _fire(wait, fired)
         if not heap.items and state in self.times:
@@ -556,7 +556,7 @@ class Subscriptions:
             except Exception as error:
                 calls.append(partial(waiter.fail, error))
                 continue
-            if self.machine.logs(3):
+            if self.machine._logs(3):
                 self.machine.log_line(3, f"[whenQuery:match] {number}")
             calls.append(waiter.finish)
         return calls
@@ -587,7 +587,7 @@ class Subscriptions:
         fired: Fired = []
         for wait in sorted(found, key=lambda wait: wait.serial):
             if not wait.is_over and wait.matches(args):
-                if self.machine.logs(3):
+                if self.machine._logs(3):
                     self.machine.log_line(3, f"[whenArgs:match] {self._names[state]} ({','.join(wait.args)})")
                 _fire(wait, fired)
         return [waiter.finish for waiter in fired]

@@ -304,7 +304,7 @@ class MachineView:
             found = self._subscriptions = Subscriptions(self, self._names)
         return found
 
-    def logs(self, level: int) -> bool:
+    def _logs(self, level: int) -> bool:
         """Whether a line of that level would be written to the machine's log."""
         return False
 

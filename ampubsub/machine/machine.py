@@ -1,14 +1,13 @@
 """The machine: what a program holds in its hand. Entry points of mutations, handlers, tracers, life and death.
 
 How a mutation is carried out stands in `walk.py`, how relations decide in `relations.py`, waiting in
-`subscriptions.py`.
+`subscriptions.py`. The whole face is in this one file, most of it a line or two a method, and so it is longer than others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from os import urandom
 from threading import get_ident
@@ -30,16 +29,16 @@ from ampubsub.machine.errors import (
     UnknownStateError,
     WrongThreadError,
 )
-from ampubsub.machine.findings import Findings
+from ampubsub.machine.exported import Exported
 from ampubsub.machine.handlers import Binding, Handler, Handlers
 from ampubsub.machine.mutation import Args, Eval, Mutation
 from ampubsub.machine.options import Options
+from ampubsub.machine.preview import Preview, preview
 from ampubsub.machine.relations import Relations, mask_of
 from ampubsub.machine.resolution import Memory
 from ampubsub.machine.result import MutationKind, Result
 from ampubsub.machine.schema import EXCEPTION, StateName, state_name
 from ampubsub.machine.state_class import SchemaLike, schema_of
-from ampubsub.machine.steps import Step
 from ampubsub.machine.subscriptions import Subscriptions
 from ampubsub.machine.tracing import Tracer, TracerSet
 from ampubsub.machine.transition import Event, Transition
@@ -48,34 +47,6 @@ from ampubsub.machine.walk import Walk
 
 ADD, REMOVE, SET = MutationKind.ADD, MutationKind.REMOVE, MutationKind.SET
 EXECUTED, CANCELED = Result.EXECUTED, Result.CANCELED
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """A machine's clocks, to be carried elsewhere and imported by a machine with the same id and states."""
-
-    id: str
-    state_names: tuple[str, ...]
-    time: Time
-    queue_tick: int
-    machine_tick: int
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What relations would make of a mutation now. Handlers are not asked; they may still refuse."""
-
-    accepted: bool
-    target: tuple[str, ...]
-    enters: tuple[str, ...]
-    exits: tuple[str, ...]
-    refused: tuple[str, ...]
-    """Called states that relations do not let through."""
-    steps: tuple[Step, ...]
-    removed_by: tuple[tuple[str, tuple[str, ...]], ...]
-    """States that would be dropped, and by which."""
-    missing: tuple[tuple[str, tuple[str, ...]], ...]
-    """States that could not be, and what they need."""
 
 
 class Machine(MachineView):
@@ -293,25 +264,9 @@ class Machine(MachineView):
 
     def preview(self, kind: MutationKind, *states: StateName) -> Preview:
         """What relations would make of a mutation now, without touching anything. Raises `UnknownStateError`."""
-        called = self._called(states)
-        walk, rules = self._walk, self._walk.rules
-        numbers = [self._index[name] for name in called]
-        wanted = mask_of(numbers)
-        findings = Findings(rules.names, rules.schema, called, [])
-        target, reached = rules.resolve(kind, numbers, walk.order, walk.active, findings, wanted)
-        entered = reached & ~walk.active | wanted & rules.multi & walk.active & reached
-        names = rules.names
-        refused = () if kind is REMOVE else tuple(names[n] for n in numbers if not reached >> n & 1)
-        return Preview(
-            accepted=not refused,
-            target=tuple(names[n] for n in target),
-            enters=tuple(names[n] for n in target if entered >> n & 1),
-            exits=tuple(names[n] for n in walk.order if not reached >> n & 1),
-            refused=refused,
-            steps=tuple(findings.steps),
-            removed_by=findings.removed,
-            missing=findings.missing,
-        )
+        walk = self._walk
+        numbers = tuple([self._index[name] for name in self._called(states)])
+        return preview(walk.rules, kind, numbers, walk.order, walk.active)
 
     def _mutate(
         self,

@@ -425,6 +425,7 @@ def _topic_machine(
         parent=parent,
         options=Options(
             handler_timeout_s=settings.handler_timeout_s,
+            slow_handler_s=float("inf"),  # the log tells of them
             log_args=log_arguments,
             logger=_log,
             log_level=LogLevel.OPERATIONS if os.environ.get(LOG_VARIABLE) else LogLevel.NOTHING,

@@ -7,7 +7,17 @@ from enum import StrEnum
 from typing import Any
 from weakref import WeakSet
 
-from ampubsub.machine import Context, Event, Exported, MachineError, MachineView, Result, State, Waiter
+from ampubsub.machine import (
+    Context,
+    Event,
+    Exported,
+    MachineError,
+    MachineView,
+    Result,
+    State,
+    StateName,
+    Waiter,
+)
 
 
 class Source(StrEnum):
@@ -241,7 +251,7 @@ class NetworkMachine(MachineView):
 
         self.when_disposed().on_done(call)
 
-    def when_args(self, state: str, args: Mapping[str, Any], ctx: Context | None = None) -> Waiter:
+    def when_args(self, state: StateName, args: Mapping[str, Any], ctx: Context | None = None) -> Waiter:
         """Ends at once with `MachineError`: arguments are not told. Raises `UnknownStateError`."""
         self._known((state,))
         return self._never(f"{self.id} to enter {state} with {dict(args)}", "arguments")

@@ -64,6 +64,8 @@ GOSSIP_INTERVAL_PER_SPEAKER_S = 0.5
 """... but not more often than this for each speaker, so that all together say 2 a second,"""
 GOSSIP_INTERVAL_MAX_S = 120.0
 """... and at least this often: silence must mean something in a large topic too."""
+GOSSIP_AMONG_OURS = 2.0
+"""By how much more rarely among ours alone: streams tell who lives and who knows what."""
 GOSSIP_AMOUNT = 10
 """Other peers in one gossip (Go: 5)."""
 GREET_AMOUNT = 256

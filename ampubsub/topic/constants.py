@@ -105,8 +105,6 @@ JUDGE_DELAY_S = 0.25
 """After links changed, lives are judged at most this often."""
 MESSAGE_LIFE_S = 10.0
 """A fresh message of a peer that lost its last witness shows for this long that it lives."""
-VERDICT_AFTER_S = 10.0
-"""A doubt that nobody clears for this long becomes a verdict with a cause."""
 
 # -- reconciliation
 RECONCILE_EVERY_S = 1.0

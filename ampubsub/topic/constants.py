@@ -124,9 +124,10 @@ RECORD_PAUSE_S = 0.03
 FRAME_BYTES = 512 * 1024
 ADDRESSES_KEPT = 32
 ADDRESSES_TOLD = 8
-LINKS_WANTED = 2
-"""With fewer connections than this, remembered peers are dialled."""
+ADDRESSES_EVERY_S = 30.0
+"""Some addresses are told to each neighbour this often."""
 DIAL_EVERY_S = 5.0
+"""One of the peers that were lost is dialled this often, if its address was told."""
 
 # -- budgets
 WINDOW_S = 5.0

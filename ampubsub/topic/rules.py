@@ -288,9 +288,9 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "R3",
-        "no connection is left, and addresses were told on streams",
-        "dial one of them",
-        "ADDRESSES_KEPT ADDRESSES_TOLD LINKS_WANTED DIAL_EVERY_S",
+        "peers are lost whose addresses were told on streams, or no connection is left",
+        "dial one of them, again and again",
+        "ADDRESSES_KEPT ADDRESSES_TOLD ADDRESSES_EVERY_S DIAL_EVERY_S",
         "SHOULD",
         "protocol",
     ),

@@ -548,3 +548,15 @@ def test_an_idle_topic_of_ours_says_little_and_names_only_itself() -> None:
     assert len(said) <= 8 * 200 / 20 + 8
     frames = sum(size for at, _, _, size in net.frames if at > began)
     assert frames / 200 / 9 < 200, "bytes a second and peer"
+
+
+def test_a_topic_whose_hub_died_comes_together_again_over_addresses_told_before() -> None:
+    names = "abcdefgh"
+    net = star(*names)
+    net.run(40)
+    net.kill("root")
+    for name in names:
+        net.unlink("root", name)
+    assert net.source("a", "b") == "stale"
+    net.run(90)
+    assert {net.source(one, two) for one in names for two in names if one != two} == {"first-hand"}

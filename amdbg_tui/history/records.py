@@ -94,6 +94,8 @@ class PeerDetailRecord(Struct, frozen=True, array_like=True, tag=2):
     """(reason, count) pairs."""
     last_heard_s: float | None = None
     """Wall-clock time of the last message it wrote."""
+    how_found: str = ""
+    """`given`, `list`, `book`, `mdns`, `told by PEER`, `dialled us`; empty when we never met it."""
 
 
 class MachineRecord(Struct, frozen=True, array_like=True, tag=3):

@@ -172,7 +172,12 @@ def notice_record(event: Noticed) -> NoticeRecord:
 
 
 def detail_record(
-    peer_id: str, info: PeerInfo | None, detail: PeerDetail | None, topic: str, epoch_s: float
+    peer_id: str,
+    info: PeerInfo | None,
+    detail: PeerDetail | None,
+    topic: str,
+    epoch_s: float,
+    how_found: str = "",
 ) -> PeerDetailRecord:
     """A peer's figures. `epoch_s` is the wall-clock time at which trio's clock, used by the peer, was 0."""
     heard = None
@@ -192,6 +197,7 @@ def detail_record(
         _counts(info.messages_out) if info else (),
         _counts(info.dropped) if info else (),
         heard,
+        safe_text(how_found),
     )
 
 

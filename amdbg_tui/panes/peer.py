@@ -88,6 +88,8 @@ class PeerPane(TextList):
         for place, address in enumerate(detail.addresses or ("not known",)):
             rows += self._fact("addresses" if place == 0 else "", address)
         rows += self._fact("transport", detail.transport or [("not connected", "grey")])
+        if detail.how_found:
+            rows += self._fact("found", detail.how_found)
         if record.status != "self":
             rows += self._fact("round trip", words.span_words(detail.round_trip_s))
             rows += self._fact("last heard", words.ago(detail.last_heard_s, self.view.now()))

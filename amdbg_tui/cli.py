@@ -52,6 +52,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return complain(error.format_message(), WRONG_INPUT)
     except Exception as error:
+        from amdbg_tui.history.tables import HistoryError
+
+        if isinstance(error, HistoryError):
+            return complain(str(error), WRONG_INPUT)
         if isinstance(error, OSError) and output.is_of_output(error):
             text, status = output.give_up(error)
             return complain(text, status) if text else status

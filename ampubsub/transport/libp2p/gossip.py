@@ -25,6 +25,7 @@ from ampubsub.transport.libp2p.frames import FrameReader, FrameTooLargeError, fr
 from ampubsub.transport.libp2p.identity import Identity
 from ampubsub.transport.libp2p.messages import Message, Signer, author_of, refusal, sequence_of
 from ampubsub.transport.libp2p.outlet import Outlet
+from ampubsub.transport.libp2p.pace import Pace
 from ampubsub.transport.libp2p.peers import Traffic
 from ampubsub.transport.libp2p.plan import Applier, Parts
 from ampubsub.transport.libp2p.seen import SeenMessages
@@ -92,6 +93,7 @@ class Gossip:
         self._signer = Signer(identity, pubsub.first_sequence_number() if ours else parts.pubsub.counter)
         self._budgets: dict[ID, _Budget] = {}
         self._checks = checks
+        self._pace = Pace(self._settings.coalesce_above, self._settings.coalesce_longest_s)
         self._seen = SeenMessages(self._settings.seen_ttl_s, self._settings.max_seen)
         self._install()
 
@@ -138,6 +140,7 @@ class Gossip:
             return
         frame = framed(rpc_pb2.RPC(publish=[message]).SerializeToString())
         queues = self._pubsub.peer_queues
+        self._pace.queued(len(targets))
         for peer in targets:
             queue = queues.get(peer)
             if queue is None:
@@ -159,6 +162,9 @@ class Gossip:
             nursery.start_soon(self._give_up_when_stuck, peer_id, outlet, nursery.cancel_scope)
             try:
                 while (item := await queue.pop()) is not None:
+                    due = self._pace.write_at()
+                    if due > trio.current_time():
+                        await trio.sleep_until(due)
                     output = bytearray(_frame_of(item))
                     while len(output) < _WRITE_BYTES and (item := queue._queue.pop()) is not None:
                         output += _frame_of(item)

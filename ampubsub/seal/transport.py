@@ -49,7 +49,7 @@ class SealedTransport(Transport):
         self._checks: dict[str, Check] = {}
         self._opened: OrderedDict[tuple[str, int], tuple[bytes, bytes]] = OrderedDict()
         self._dropped: Counter[str] = Counter()
-        self._to_tell: Counter[str] = Counter()
+        self._to_tell: set[str] = set()
         self._changing = trio.Lock()
 
     @property
@@ -162,8 +162,8 @@ class SealedTransport(Transport):
 
     def _drop(self, peer_id: str) -> None:
         self._dropped[NOT_SEALED] += 1
-        if peer_id in self._to_tell or len(self._to_tell) < _TOLD_PEERS:
-            self._to_tell[peer_id] += 1
+        if len(self._to_tell) < _TOLD_PEERS:
+            self._to_tell.add(peer_id)
 
     def _open_message(self, topic: str, message: MessageReceived) -> MessageReceived | None:
         sealed, data = self._opened.pop((message.author, message.sequence), (b"", None))
@@ -187,8 +187,7 @@ class SealedTransport(Transport):
             if plain is not None:
                 yield plain
             while self._to_tell:
-                peer_id, _ = self._to_tell.popitem()
-                yield Dropped(peer_id, NOT_SEALED)
+                yield Dropped(self._to_tell.pop(), NOT_SEALED)
 
     def _plain(self, event: TransportEvent) -> TransportEvent | None:
         match event:

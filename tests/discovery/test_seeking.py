@@ -172,3 +172,22 @@ async def test_a_book_that_cannot_be_written_is_said_once_and_stops_nothing(
         await trio.sleep(5)
         assert host.transport.topic_peers("home") == {a.peer_id, b.peer_id}
         assert notices == ["the address book book cannot be written: Permission denied"]
+
+
+async def test_with_a_given_address_the_book_is_opened_only_when_nobody_is_met_there(
+    autojump_clock: MockClock,
+) -> None:
+    network = MemoryNetwork(seed=1)
+    async with peer(network, "hub") as hub, peer(network, "friend") as friend:
+        book = Book(found(friend, How.BOOK))
+        async with seeking(network, "us", book=book, dialled=hub.addresses) as (host, us):
+            await host.transport.connect(hub.addresses[0])
+            await trio.sleep(60)
+            assert host.transport.topic_peers("home") == {hub.peer_id}
+            assert us.how_found(hub.peer_id) == "given"
+            assert book.met_peers == [(hub.peer_id, hub.addresses)]
+            host.transport.forget(hub.peer_id)
+            await host.transport.disconnect(hub.peer_id)
+            await trio.sleep(25)
+            assert host.transport.topic_peers("home") == {friend.peer_id}
+            assert us.how_found(friend.peer_id) == "book"

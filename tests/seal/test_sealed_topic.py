@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import fields, replace
 
 import pytest
 import trio
@@ -405,3 +406,12 @@ async def test_a_strangers_signed_junk_that_came_another_way_is_not_opened(autoj
         (signed,) = [event.signed for event in witness.events if isinstance(event, MessageReceived)]
         assert witness.transport.open_signed(WIRE, signed) is not None
         assert a.transport.open_signed("home", signed) is None
+
+
+async def test_an_opened_message_keeps_all_but_topic_and_bytes() -> None:
+    transport = sealed(MemoryNetwork(seed=1), "a")
+    transport._topic_of[WIRE] = "home"
+    values = {field.name: f"<{field.name}>" for field in fields(MessageReceived)}
+    values |= {"topic": WIRE, "author": "p", "data": SECRET.seal("home", "p", b"on"), "sequence": 7}
+    message = MessageReceived(**values)  # type: ignore[arg-type]
+    assert transport._plain(message) == replace(message, topic="home", data=b"on")

@@ -79,8 +79,9 @@ class Gossip:
         checks: Mapping[str, Check],
     ) -> None:
         self.joined: set[str] = set()
-        self.readers: dict[ID, trio.CancelScope] = {}
-        """Who is being read, one stream each as in go-libp2p-pubsub."""
+        self.readers: dict[ID, dict[object, trio.CancelScope]] = {}
+        """Who is being read, one stream of each connection. (go-libp2p-pubsub: one of each peer; but while two
+        connections stand, nobody knows yet which of their streams will go on.)"""
         self._parts = parts
         self._settings = parts.settings
         self._pubsub = parts.pubsub
@@ -189,18 +190,22 @@ class Gossip:
         if self._hooks.refused(peer):
             await swarm.reset_quietly(stream)
             return
-        before = self.readers.pop(peer, None)
+        connection = stream.muxed_conn
+        before = self.readers.get(peer, {}).get(connection)
         if before is not None:
             before.cancel()
         with trio.CancelScope() as scope:
-            self.readers[peer] = scope
+            self.readers.setdefault(peer, {})[connection] = scope
             try:
                 await self._read_frames(stream, peer)
             finally:
-                if self.readers.get(peer) is scope:
-                    del self.readers[peer]
-                    self._budgets.pop(peer, None)
-                    self._hooks.reader_ended(peer)
+                reading = self.readers.get(peer, {})
+                if reading.get(connection) is scope:
+                    del reading[connection]
+                    if not reading:
+                        self.readers.pop(peer, None)
+                        self._budgets.pop(peer, None)
+                        self._hooks.reader_ended(peer)
                 with swarm.briefly(1):
                     await swarm.reset_quietly(stream)
 

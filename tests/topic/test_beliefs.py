@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from ampubsub.machine import State, Time
-from ampubsub.topic.aging import expire
+from ampubsub.topic import beliefs as room
+from ampubsub.topic import news as judging
+from ampubsub.topic.beliefs import Beliefs
+from ampubsub.topic.constants import PROMOTE_AFTER_S
 from ampubsub.topic.events import (
     ClockChanged,
     MachineExposed,
@@ -17,9 +22,10 @@ from ampubsub.topic.events import (
     Source,
     TopicEvent,
 )
+from ampubsub.topic.life import Life
 from ampubsub.topic.news import News
-from ampubsub.topic.registry import Registry
 from ampubsub.topic.settings import TopicSettings
+from ampubsub.transport.interface import DisconnectCause
 from ampubsub.wire import ByeMachine, Info
 
 SETTINGS = TopicSettings()
@@ -33,26 +39,36 @@ def door(*clock: int, id: str = "door", states: tuple[str, ...] = ("Exception", 
 
 
 class Ground:
-    """A registry, a clock of its own, and everything it said."""
+    """Beliefs, lives, a clock of its own, and everything that was told."""
 
     def __init__(self, settings: TopicSettings = SETTINGS) -> None:
-        self.events: list[TopicEvent] = []
-        self.registry = Registry("me", settings, self.events.append)
+        self.beliefs = Beliefs("me", settings)
+        self.life = Life(self.beliefs)
         self.now = 100.0
         self.sequence = 0
+
+    @property
+    def events(self) -> list[TopicEvent]:
+        return self.beliefs.events
 
     def says(self, author: str, sequence: int | None = None) -> News:
         if sequence is None:
             self.sequence += 1
             sequence = self.sequence
-        self.registry.heard(author, sequence, self.now)
-        return News(self.registry, author, sequence, self.now)
+        self.hears(author, sequence)
+        return News(self.beliefs, author, sequence, self.now)
+
+    def hears(self, author: str, sequence: int, through: str = "", *, hello: bool = True) -> object:
+        return self.beliefs.heard(author, sequence, self.now, through=through, relayed=False, hello=hello)
+
+    def expire(self) -> None:
+        self.life.expire(self.now, joined=True)
 
     def of(self, kind: type) -> list[TopicEvent]:
         return [event for event in self.events if isinstance(event, kind)]
 
     def door(self, peer: str = "owner", index: int = 0):
-        machine = self.registry.machine((peer, index))
+        machine = self.beliefs.machine((peer, index))
         assert machine is not None
         return machine
 
@@ -62,14 +78,14 @@ def test_the_owners_own_word_is_first_hand() -> None:
     assert ground.says("owner").info("owner", {0: door(0, 1, 0)})
     assert ground.of(MachineExposed) == [MachineExposed(("owner", 0), "door", Source.FIRST_HAND)]
     assert ground.of(PeerChanged) == [PeerChanged("owner", PeerStatus.JOINED)]
-    assert "owner" not in ground.registry.missing.peers
+    assert "owner" not in ground.beliefs.missing
 
 
 def test_what_another_says_is_hearsay_until_the_owner_says_it() -> None:
     ground = Ground()
     ground.says("gossip").info("owner", {0: door(0, 1, 0)})
     assert ground.door().source is Source.HEARSAY
-    assert "owner" in ground.registry.missing.peers, "the owner will be asked to confirm"
+    assert "owner" in ground.beliefs.missing, "the owner will be asked to confirm"
     assert ground.says("gossip").clock(ground.door(), (0, 3, 0)), "newer hearsay moves hearsay"
     ground.says("owner").clock(ground.door(), (0, 3, 0))
     assert ground.door().source is Source.HEARSAY, (
@@ -77,7 +93,7 @@ def test_what_another_says_is_hearsay_until_the_owner_says_it() -> None:
     )
     ground.says("owner").info("owner", {0: door(0, 3, 0)})
     assert ground.door().source is Source.FIRST_HAND
-    assert "owner" not in ground.registry.missing.peers
+    assert "owner" not in ground.beliefs.missing
 
 
 def test_an_invented_clock_is_corrected_before_the_machine_is_called_first_hand() -> None:
@@ -97,9 +113,8 @@ def test_others_who_tell_it_again_and_again_do_not_keep_us_from_asking_the_owner
     for _ in range(10):
         ground.says("gossip").info("owner", {0: door(0, 1, 0)})
         ground.now += 1
-    missing, wait = ground.registry.missing, ground.registry.settings.promote_after_s
-    missing.peers.settle("gossip")
-    assert missing.peers.next_due() == ground.now - 10 + wait
+    ground.beliefs.missing.settle("gossip")
+    assert ground.beliefs.missing.look() == ground.now - 10 + PROMOTE_AFTER_S
 
 
 def test_hearsay_never_wins_over_the_owner_but_marks_the_clock_as_behind() -> None:
@@ -107,15 +122,17 @@ def test_hearsay_never_wins_over_the_owner_but_marks_the_clock_as_behind() -> No
     ground.says("owner").info("owner", {0: door(0, 1, 0)})
     assert not ground.says("liar").clock(ground.door(), (0, 99, 0))
     assert ground.door().clock == (0, 1, 0)
-    assert "owner" in ground.registry.missing.late
-    expire(ground.registry, ground.now)
+    assert "owner" in ground.beliefs.late
+    ground.expire()
     assert ground.door().source is Source.FIRST_HAND, "news may be on its way"
     ground.now += 2
-    expire(ground.registry, ground.now)
+    ground.expire()
     assert ground.door().source is Source.STALE
     ground.says("owner").clock(ground.door(), (0, 2, 0))
     assert ground.door().source is Source.FIRST_HAND, "the owner refuted the claim"
     ground.says("liar").clock(ground.door(), (0, 99, 0))
+    ground.now += 2
+    ground.expire()
     assert ground.door().source is Source.FIRST_HAND, "a refuted claimant is not believed again"
 
 
@@ -123,14 +140,13 @@ def test_a_true_claim_is_settled_by_the_owners_update() -> None:
     ground = Ground()
     ground.says("owner").info("owner", {0: door(0, 1, 0)})
     gossip = {"owner": {0: 3}}
-    assert ground.says("friend").shows_behind(gossip)
-    ground.says("friend").note_behind(gossip)
+    assert ground.says("friend").sums(gossip) == (False, True)
     ground.now += 2
-    expire(ground.registry, ground.now)
+    ground.expire()
     assert ground.door().source is Source.STALE
     ground.says("owner").clock(ground.door(), (0, 2, 1))
     assert ground.door().source is Source.FIRST_HAND
-    assert "owner" not in ground.registry.missing.late
+    assert "owner" not in ground.beliefs.late
     assert [type(e) for e in ground.events[-2:]] == [ClockChanged, MachineSourceChanged]
 
 
@@ -177,14 +193,14 @@ def test_others_cannot_add_machines_to_a_peer_that_speaks_for_itself() -> None:
     ground = Ground()
     ground.says("owner").info("owner", {0: door()})
     assert not ground.says("liar").info("owner", {1: door(id="forged")})
-    assert ground.registry.machine(("owner", 1)) is None
-    assert "owner" in ground.registry.missing.peers, "the owner is asked instead"
+    assert ground.beliefs.machine(("owner", 1)) is None
+    assert "owner" in ground.beliefs.missing, "the owner is asked instead"
 
 
 def test_a_clock_that_comes_before_its_machine_waits_for_it() -> None:
     ground = Ground()
     assert ground.says("owner", 5).early("owner", 0, (0, 4, 1))
-    assert "owner" in ground.registry.missing.peers
+    assert "owner" in ground.beliefs.missing
     ground.says("friend").info("owner", {0: door(0, 1, 0)})
     assert ground.door().clock == (0, 4, 1)
     assert ground.door().first_hand
@@ -195,19 +211,19 @@ def test_clocks_of_the_wrong_length_are_dropped_and_counted() -> None:
     ground.says("owner").info("owner", {0: door(0, 1, 0)})
     assert not ground.says("owner").clock(ground.door(), (0, 1))
     assert not ground.says("owner").info("owner", {1: replace(door(), mtime=Time((1,)))})
-    assert ground.registry.dropped == {"clock-length": 2}
-    assert ground.registry.peers["owner"].dropped == {"clock-length": 2}
+    assert ground.beliefs.dropped == {"clock-length": 2}
+    assert ground.beliefs.peers["owner"].dropped == {"clock-length": 2}
 
 
 def test_only_the_owner_can_say_bye() -> None:
     ground = Ground()
     ground.says("owner").info("owner", {0: door(), 1: door(id="gate")})
     ground.says("liar").bye({0: ByeMachine(True, "door", Time((0, 0, 0)))})
-    assert len(ground.registry.peers["owner"].machines) == 2
+    assert len(ground.beliefs.peers["owner"].machines) == 2
     ground.says("owner").bye({1: ByeMachine(False, "gate", Time((0, 2, 0)))})
-    assert list(ground.registry.peers["owner"].machines) == [0]
+    assert list(ground.beliefs.peers["owner"].machines) == [0]
     ground.says("owner").bye({0: ByeMachine(True, "door", Time((0, 0, 0)))})
-    assert ground.registry.peers["owner"].status is PeerStatus.GONE
+    assert ground.beliefs.peers["owner"].status is PeerStatus.GONE
     assert [e.reason for e in ground.of(MachineGone)] == ["its peer took it back", "it said bye"]
 
 
@@ -216,9 +232,9 @@ def test_hearsay_does_not_bring_back_what_is_gone_but_its_owner_does() -> None:
     ground.says("owner", 5).info("owner", {0: door()})
     ground.says("owner", 6).bye({0: ByeMachine(True, "door", None)})
     assert not ground.says("friend", 50).info("owner", {0: door()})
-    assert ground.registry.heard("owner", 4, ground.now) is None, "a replayed message is older than the bye"
+    assert ground.hears("owner", 4) is None, "a replayed message is older than the bye"
     assert ground.says("owner", 7).info("owner", {0: door()})
-    assert ground.registry.peers["owner"].status is PeerStatus.JOINED
+    assert ground.beliefs.peers["owner"].status is PeerStatus.JOINED
 
 
 def test_a_taken_back_index_is_not_filled_by_an_old_message() -> None:
@@ -226,39 +242,40 @@ def test_a_taken_back_index_is_not_filled_by_an_old_message() -> None:
     ground.says("owner", 5).info("owner", {0: door(), 1: door(id="gate")})
     ground.says("owner", 7).bye({1: ByeMachine(False, "gate", None)})
     ground.says("owner", 6).info("owner", {0: door(), 1: door(id="gate")})
-    assert list(ground.registry.peers["owner"].machines) == [0]
-    assert ground.registry.dropped["retired-index"] == 1
+    assert list(ground.beliefs.peers["owner"].machines) == [0]
+    assert ground.beliefs.dropped["retired-index"] == 1
 
 
 def test_the_owners_gossip_about_itself_shows_what_it_exposes_no_longer() -> None:
     ground = Ground()
     ground.says("owner").info("owner", {0: door(), 1: door(id="gate")})
     gossip = {"owner": {0: 0, 2: 5}}
-    news = ground.says("owner")
-    assert news.names_unknown(gossip)
-    news.note_unknown(gossip)
-    assert not news.shows_behind(gossip)
-    assert list(ground.registry.peers["owner"].machines) == [0]
-    assert "owner" in ground.registry.missing.peers, "machine 2 is asked for"
+    assert ground.says("owner").sums(gossip) == (True, False)
+    assert list(ground.beliefs.peers["owner"].machines) == [0]
+    assert "owner" in ground.beliefs.missing, "machine 2 is asked for"
 
 
 def test_a_dead_peer_becomes_stale_then_gone_then_forgotten() -> None:
     ground = Ground()
-    ground.registry.joined("owner", ground.now)
+    ground.life.connected("owner", "", ground.now)
+    ground.beliefs.joined("owner", ground.now)
     ground.says("owner").info("owner", {0: door()})
+    ground.life.judge(ground.now)
     ground.now += 10_000
-    expire(ground.registry, ground.now)
+    ground.expire()
     assert ground.door().source is Source.FIRST_HAND, "connected peers may be silent"
-    ground.registry.left("owner", "its connection ended", ground.now)
+    ground.life.ended("owner", DisconnectCause.LOST, ground.now)
+    ground.beliefs.peers["owner"].connected = False
+    ground.life.judge(ground.now)
     assert ground.door().source is Source.STALE
     ground.now += SETTINGS.gone_after_s + 1
-    expire(ground.registry, ground.now)
-    assert [e.reason for e in ground.of(MachineGone)] == ["out of reach: its connection ended"]
-    assert ground.registry.peers["owner"].status is PeerStatus.GONE
+    ground.expire()
+    assert [e.reason for e in ground.of(MachineGone)] == ["out of reach: its connection was lost"]
+    assert ground.beliefs.peers["owner"].status is PeerStatus.GONE
     ground.now += SETTINGS.forget_after_s + 1
-    expire(ground.registry, ground.now)
-    assert ground.registry.peers == {}
-    assert ground.registry.machines == 0
+    ground.expire()
+    assert ground.beliefs.peers == {}
+    assert ground.beliefs.machines == 0
 
 
 def test_a_peer_without_connection_lives_by_what_it_says() -> None:
@@ -266,11 +283,11 @@ def test_a_peer_without_connection_lives_by_what_it_says() -> None:
     ground.says("owner").info("owner", {0: door()})
     for _ in range(20):
         ground.now += SETTINGS.stale_after_s - 1
+        ground.expire()
         ground.says("owner")
-        expire(ground.registry, ground.now)
         assert ground.door().source is Source.FIRST_HAND
     ground.now += SETTINGS.stale_after_s + 1
-    expire(ground.registry, ground.now)
+    ground.expire()
     assert ground.door().source is Source.STALE
     ground.says("owner")
     assert ground.door().source is Source.FIRST_HAND, "it is back"
@@ -282,54 +299,54 @@ def test_a_dead_peer_that_others_name_for_ever_is_gone_in_the_end_unless_they_ha
     for ticks in range(2, 12):
         ground.now += SETTINGS.stale_after_s - 1
         assert ground.says("gossip").clock(ground.door(), (0, ticks, 0))
-        expire(ground.registry, ground.now)
+        ground.expire()
         assert ground.door().source is Source.HEARSAY, "its clock moves: it lives"
     for _ in range(4 + int((SETTINGS.stale_after_s + SETTINGS.gone_after_s) / 5)):
         ground.now += 5
         ground.says("gossip").info("owner", {0: door(0, 11, 0)})
-        expire(ground.registry, ground.now)
-    assert ground.registry.peers["owner"].status is PeerStatus.GONE
+        ground.expire()
+    assert ground.beliefs.peers["owner"].status is PeerStatus.GONE
     assert [e.source for e in ground.of(MachineSourceChanged)] == [Source.STALE]
     ground.says("gossip").info("owner", {0: door(0, 11, 0)})
-    assert ground.registry.peers["owner"].status is PeerStatus.GONE, "hearsay does not bring it back"
+    assert ground.beliefs.peers["owner"].status is PeerStatus.GONE, "hearsay does not bring it back"
     ground.says("owner").info("owner", {0: door(0, 11, 0)})
     assert ground.door().source is Source.FIRST_HAND
 
 
-def test_one_liar_cannot_fill_the_registry() -> None:
-    settings = replace(
-        SETTINGS, max_peers=20, max_peers_per_teller=5, max_machines_per_peer=3, max_machines=8
-    )
+def test_one_liar_cannot_fill_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "PEERS_PER_TELLER", 5)
+    monkeypatch.setattr(judging, "MACHINES", 8)
+    settings = replace(SETTINGS, max_peers=20, max_machines_per_peer=3)
     ground = Ground(settings)
     liar = ground.says("liar")
     for number in range(100):
         liar.info(f"invented{number}", {index: door() for index in range(10)})
-    assert len(ground.registry.peers) == 6
-    assert ground.registry.machines <= 8
-    assert ground.registry.dropped["too-many-peers"] == 95
-    assert ground.registry.dropped["too-many-machines"] > 0
+    assert len(ground.beliefs.peers) == 6
+    assert ground.beliefs.machines <= 8
+    assert ground.beliefs.dropped["too-many-peers"] == 95
+    assert ground.beliefs.dropped["too-many-machines"] > 0
 
 
 def test_peers_that_speak_make_room_for_themselves_among_those_only_heard_of() -> None:
-    settings = replace(SETTINGS, max_peers=10, max_peers_per_teller=100)
+    settings = replace(SETTINGS, max_peers=10)
     ground = Ground(settings)
     liar = ground.says("liar")
     for number in range(50):
         liar.info(f"invented{number}", {0: door()})
     for number in range(9):
         assert ground.says(f"real{number}").info(f"real{number}", {0: door()})
-    assert sorted(ground.registry.peers) == sorted(["liar", *[f"real{n}" for n in range(9)]])
-    assert ground.registry.heard("one too many", 99, ground.now) is None
+    assert sorted(ground.beliefs.peers) == sorted(["liar", *[f"real{n}" for n in range(9)]])
+    assert ground.hears("one too many", 99) is None
 
 
 def test_a_peer_tells_its_name_and_ours_for_it_wins() -> None:
     ground = Ground()
-    ground.registry.names["other"] = "given"
+    ground.beliefs.names["other"] = "given"
     ground.says("owner").info("owner", {0: replace(door(), tags=("peer-name:kitchen",))})
     ground.says("other").info("other", {0: replace(door(), tags=("peer-name:told",))})
     ground.says("other").info("owner", {0: replace(door(), tags=("peer-name:forged",))})
-    assert ground.registry.peers["owner"].name == "kitchen"
-    assert ground.registry.peers["other"].name == "given"
+    assert ground.beliefs.peers["owner"].name == "kitchen"
+    assert ground.beliefs.peers["other"].name == "given"
 
 
 def test_malformed_machines_are_dropped_each_by_its_reason() -> None:
@@ -345,7 +362,7 @@ def test_malformed_machines_are_dropped_each_by_its_reason() -> None:
         -1: good,
     }
     ground.says("owner").info("owner", bad)
-    assert ground.registry.machines == 0
-    assert set(ground.registry.dropped) == {
+    assert ground.beliefs.machines == 0
+    assert set(ground.beliefs.dropped) == {
         "machine-id", "states-count", "state-twice", "schema-states", "clock-range", "name-length", "machine-index"
     }  # fmt: skip

@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from ampubsub.seal import SealedTransport, Secret
+from ampubsub.topic.errors import TopicError
 from ampubsub.transport.interface import (
     MessageReceived,
     PeerSubscribed,
@@ -54,6 +56,20 @@ class Host:
     def peer_id(self) -> str:
         """Our peer id."""
         return self.transport.peer_id
+
+    def seal(self, secret: Secret) -> None:
+        """Seal every topic on this host with a secret. Raises `TopicError` when it is open already, or sealed otherwise."""
+        if isinstance(self.transport, SealedTransport):
+            if self.transport.secret != secret:
+                raise TopicError(
+                    "this host is sealed with another secret: one host has one secret for all its topics"
+                )
+        elif self._is_open:
+            raise TopicError(
+                "this host is open, and not sealed: seal it before it is opened, Host(SealedTransport(transport, secret))"
+            )
+        else:
+            self.transport = SealedTransport(self.transport, secret)
 
     @asynccontextmanager
     async def opened(self, listen: Sequence[str]) -> AsyncIterator[Host]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ampubsub.seal.keys import Secret
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicSettings:
@@ -17,6 +19,8 @@ class TopicSettings:
     """Publish nothing at all: only listen. No answer, no hello, no bye; nothing on private streams either."""
     join_when_connected: bool = True
     """Join as soon as we are connected, and again after a reconnection (Go: `Join` is called by hand)."""
+    secret: Secret | None = None
+    """Seal the topic: only who holds this secret reads, is believed, and learns its name (docs/security.md). None: it is open."""
     metrics: bool = False
     """Keep a metrics machine that ticks states as peers are heard (Go: `MachMetrics`, set by hand)."""
     tell_name: bool = True

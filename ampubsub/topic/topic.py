@@ -90,6 +90,8 @@ class Topic:
         settings = settings or TopicSettings()
         if host is None:
             host = Host(transport if transport is not None else _default_transport())
+        if settings.secret is not None:
+            host.seal(settings.secret)
         random = Random(seed)  # delays only; nothing secret comes from it
         net = host.transport
         self._name, self._settings, self._host, self._peer_name = name, settings, host, peer_name

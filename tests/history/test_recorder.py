@@ -25,7 +25,7 @@ from amdbg_tui.history.records import (
     replace,
 )
 from amdbg_tui.settings import HistorySettings
-from tests.history.test_history import LAMP, PUMP, lamp_ticks, machine, tick, whole
+from tests.history.test_history import LAMP, NAMES, PUMP, lamp_ticks, machine, tick, whole
 
 
 @pytest.fixture(autouse=True)
@@ -246,6 +246,7 @@ def test_an_attack_cannot_make_the_file_larger_than_its_bounds(tmp_path: Path) -
     path = tmp_path / "run.db"
     bounds = HistorySettings(network_mb=0.1, others_mb=0.05, detail_mb=0.05)
     with History(path, bounds) as history:
+        history.append([machine(LAMP, clock=(7, 7, 7))])
         for n in range(200):
             key = LAMP._replace(peer_id=f"sybil-{n % 20}")
             names = tuple(f"state-{n}-{at}" for at in range(100))
@@ -253,6 +254,9 @@ def test_an_attack_cannot_make_the_file_larger_than_its_bounds(tmp_path: Path) -
             history.append([replace(machine(LAMP), key=key, states=shapes, clock=(0,) * 100)])
             history.append([tick(key, (0,) * 100, (2**60 + n,) * 100) for _ in range(50)])
     assert path.stat().st_size < 1_500_000
+    with History.open(path) as again:
+        lamp = again.live.machines[LAMP]  # an honest machine among them is not pushed out
+        assert (lamp.names, lamp.clock) == (NAMES[LAMP], (7, 7, 7))
 
 
 def test_a_slow_trickle_of_records_makes_few_blocks(tmp_path: Path) -> None:

@@ -345,6 +345,20 @@ def test_when_a_reader_cannot_keep_up_clock_changes_merge_and_no_clock_goes_wron
     assert len(backlog) == 0
 
 
+def test_large_records_take_the_room_of_several_so_that_memory_stays_bounded() -> None:
+    """A hostile machine of 5,000 states: its clocks take 150 times the memory."""
+    wide = replace(
+        machine(LAMP), states=tuple(replace(machine(LAMP).states[0], name=str(n)) for n in range(5_000))
+    )
+    ticks = [tick(LAMP, (n,) * 5_000, (n + 1,) * 5_000) for n in range(200)]
+    backlog = Backlog(limit=1_000)
+    backlog.put(numbered([wide, *ticks]))
+    assert len(backlog) < 20
+    taken = backlog.take(100).entries
+    assert len(taken) <= 2
+    assert backlog.take(10_000).entries[-1].record.after == (200,) * 5_000  # type: ignore[union-attr]
+
+
 def test_a_merged_change_is_never_overtaken_by_a_new_schema() -> None:
     fewer = replace(machine(LAMP), states=machine(LAMP).states[:2], clock=(0, 0))
     entries = numbered([machine(LAMP), *lamp_ticks(5), fewer, tick(LAMP, (0, 0), (1, 0))])

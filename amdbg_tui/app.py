@@ -1,50 +1,57 @@
-"""The App: layout, frames and what the keys do. Panes draw, the view remembers, the history tells."""
+"""The App: frames, the keys that are everybody's, and what panes want. Panes draw, the view remembers, the history tells."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, Protocol
+from concurrent.futures import Future
+from typing import Any, ClassVar, Protocol
 
 from textual.app import App as TextualApp
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
-from textual.events import Event, Key
+from textual.containers import Container, Horizontal
+from textual.events import Event, Key, Paste
 from textual.filter import LineFilter, NoColor
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
 
-from amdbg_tui import keymap, themes
+from amdbg_tui import keymap, layout, themes
 from amdbg_tui.frames import FRAME_S, Frames
 from amdbg_tui.garbage import Collector
-from amdbg_tui.history.live import Changes, LiveMachine
+from amdbg_tui.history.live import LiveMachine
+from amdbg_tui.history.records import MachineKey
 from amdbg_tui.history.store import History
-from amdbg_tui.layout import arrange, keep_focus, seen
-from amdbg_tui.node.commands import PickTopic
+from amdbg_tui.history.tables import HistoryError
+from amdbg_tui.node.commands import Command, CommandError, CutOff, Mute, PickTopic, Unmute
+from amdbg_tui.palette import Places
 from amdbg_tui.panes import status, words
 from amdbg_tui.panes.filter_line import FilterLine
 from amdbg_tui.panes.help import HelpScreen
-from amdbg_tui.panes.log import LogPane
-from amdbg_tui.panes.machines import MachinesPane
-from amdbg_tui.panes.peer import PeerPane
+from amdbg_tui.panes.pane import Pane, PaneBase
+from amdbg_tui.panes.peer import join_line
 from amdbg_tui.panes.prompt import Asks, Prompt, text_of_command
 from amdbg_tui.panes.records import RecordsPane
-from amdbg_tui.panes.schema import SchemaPane
-from amdbg_tui.panes.standing import StandingPane, standing_of
+from amdbg_tui.panes.registry import BARS, PANES
+from amdbg_tui.panes.selection import SCHEME
+from amdbg_tui.panes.standing import Standing, StandingPane, banner_of, standing_of
+from amdbg_tui.panes.time_bar import TimeBar
 from amdbg_tui.panes.toasts import Toasts
-from amdbg_tui.panes.transition_detail import TransitionDetail
-from amdbg_tui.panes.transitions import TransitionsPane
 from amdbg_tui.panes.view import View
 from amdbg_tui.settings import Locations, Settings
+from amdbg_tui.time_travel import Moved, TimeTravel
 from amdbg_tui.widgets.bars import Bar, Toolbar
-from amdbg_tui.widgets.paint import Paint
+from amdbg_tui.widgets.paint import Paint, Row
 from amdbg_tui.widgets.virtual_list import VirtualList
 
 GLOW_STEP_S = 0.15
 SECOND_S = 1.0
+PLAY_STEP_S = 0.5
+SURE_WITHIN_S = 4.0
+"""A key that cannot be taken back must be pressed twice within this time."""
 
 
 class Peer(Asks, Protocol):
@@ -57,6 +64,8 @@ class Peer(Asks, Protocol):
 class MainScreen(Screen[None], inherit_bindings=False):
     """The one screen; its keys are the app's table and nothing else."""
 
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = layout.HORIZONTAL  # type: ignore[misc]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = layout.VERTICAL  # type: ignore[misc]
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     """The two panes concerned paint themselves; Textual would paint all of the screen, before they know."""
 
@@ -65,31 +74,9 @@ class App(TextualApp[int]):
     """The terminal debugger over a history, with or without a peer behind it."""
 
     TITLE = "ampubsub-tui"
-    CSS = """
-    Screen { background: $background; color: $foreground; }
-    #content { height: 1fr; }
-    #machines { width: 24%; min-width: 30; max-width: 52; }
-    #middle { width: 3fr; }
-    #right { width: 5fr; }
-    #middle.-broad { width: 2fr; }
-    #right.-broad { width: 6fr; }
-    #standing { width: 8fr; }
-    #records { height: 3fr; }
-    #records > * { width: 1fr; height: 1fr; }
-    #records.-broad { layout: horizontal; }
-    VirtualList {
-        border-title-color: $text-grey;
-        border-subtitle-color: $text-grey;
-        scrollbar-color: $frame;
-        scrollbar-color-hover: $frame-focused;
-        scrollbar-color-active: $frame-focused;
-        scrollbar-background: $background;
-        scrollbar-background-hover: $background;
-        scrollbar-background-active: $background;
-    }
-    VirtualList:focus { border-title-color: $frame-focused; border-title-style: bold; }
-    """
+    CSS = layout.css(kind.pane_name for kind in PANES)
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings()]
+    COMMANDS = TextualApp.COMMANDS | {Places}
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
     def __init__(
@@ -101,8 +88,9 @@ class App(TextualApp[int]):
         locations: Locations | None = None,
         now: Callable[[], float] = time.time,
         least_frame_s: float = FRAME_S,
+        address: str = "",
     ) -> None:
-        """`node` is started after the first paint; `now` is wall-clock time in seconds."""
+        """`node` is started after the first paint; `now` is wall-clock time in seconds; `address` a `mach://` to open."""
         self.paint = Paint({})
         self.settings = settings or Settings()
         folders = [themes.bundled_folder(), *([locations.themes] if locations is not None else [])]
@@ -111,20 +99,26 @@ class App(TextualApp[int]):
         super().__init__()
         self.history = history
         self.node = node
-        self.now = now
         self.keys = dict(self.settings.keys)
-        self.view = View(history.live, history.cursor(), now=now)
+        self.view = View(history, clock=now)
+        self.panes: dict[str, Pane | TimeBar] = {
+            **{kind.pane_name: kind(self.view) for kind in PANES},
+            **{kind.pane_name: kind(self.view) for kind in BARS},
+        }
+        self.travel = TimeTravel(
+            self.view, next(pane for pane in self.panes.values() if isinstance(pane, RecordsPane))
+        )
         self.frames = Frames(self.frame, least_s=least_frame_s)
-        self.records_shown = "log"
-        self.pane_shown = "machines"
-        self.forced_narrow = False
-        self.middle_shown = "schema"
-        self.dismissed = ""
-        self._chose = False
-        self._chose_for = -1
-        self._glow_timer: Timer | None = None
-        self._collector = Collector()
         self.toasts = Toasts(lambda: len(self._notifications), self._name_of)
+        self.pane_shown = next(iter(self.panes))
+        self.dismissed = ""
+        self._open_address = address
+        self._chose_for = -1
+        self._muted: set[str] = set()
+        self._sure: tuple[str, float] = ("", 0.0)
+        self._glow_timer: Timer | None = None
+        self._play_timer: Timer | None = None
+        self._collector = Collector()
         for one in found.values():
             self.register_theme(one)
         self.theme_names = list(found)
@@ -154,46 +148,35 @@ class App(TextualApp[int]):
         """Another theme, another paint."""
         self._new_paint()
 
-    # Layout.
+    # The screen.
 
     def get_default_screen(self) -> Screen[None]:
         """Our own screen, with our own keys only."""
         return MainScreen(id="_default")
 
     def compose(self) -> ComposeResult:
-        """Address bar, banner, the panes, toolbar, status bar."""
+        """Address bar, banner, the panes, time bar, toolbars, status bar."""
         view = self.view
         self.address = Bar(id="address")
         self.banner = Bar(id="banner")
-        self.machines = MachinesPane(view)
-        self.schema = SchemaPane(view)
-        self.peer = PeerPane(view)
+        self.content = Container(id="content")
         self.standing = StandingPane()
-        self.log_pane = LogPane(view)
-        self.transitions = TransitionsPane(view)
-        self.detail = TransitionDetail(view)
-        self.middle, self.right = Vertical(id="middle"), Vertical(id="right")
-        self.records = Vertical(id="records")
         self.prompt = Prompt(view, self.node)
         self.filter = FilterLine()
-        self.toolbar = Toolbar(status.switches(self), id="toolbar")
+        self.transport = Toolbar(status.transport(view), id="transport")
+        self.switches = Toolbar(status.switches(view), id="switches")
         self.status = Bar(id="status")
         yield self.address
         yield self.banner
-        with Horizontal(id="content"):
-            yield self.machines
-            with self.middle:
-                yield self.schema
-                yield self.peer
-            with self.right:
-                with self.records:
-                    yield self.log_pane
-                    yield self.transitions
-                yield self.detail
+        with Horizontal(id="middle"):
+            with self.content:
+                yield from (pane for pane in self.panes.values() if isinstance(pane, Pane))
             yield self.standing
+        yield from (pane for pane in self.panes.values() if not isinstance(pane, Pane))
         yield self.prompt
         yield self.filter
-        yield self.toolbar
+        yield self.transport
+        yield self.switches
         yield self.status
 
     def on_mount(self) -> None:
@@ -208,18 +191,22 @@ class App(TextualApp[int]):
         self.history.on_fresh = self.frames.wake
         self.frames.start()
         self.set_interval(SECOND_S, self._second)
-        self.machines.focus()
         self.frame()
+        self.screen.set_focus(self.panes[self.pane_shown])
+        if self._open_address:
+            self.go(self._open_address)
         if self.node is not None:
             self.call_after_refresh(self.node.start)
         if not self.is_headless:
             self.call_after_refresh(self._collector.begin)
+        self._tell_faults_of_settings()
+
+    def _tell_faults_of_settings(self) -> None:
         for broken in self.broken_themes:
             self.say(str(broken), "warning")
         if self.settings.theme not in self.available_themes:
-            self.say(
-                f"there is no theme {self.settings.theme}; known are {', '.join(self.theme_names)}", "warning"
-            )
+            known = ", ".join(self.theme_names)
+            self.say(f"there is no theme {self.settings.theme}; known are {known}", "warning")
         for id in keymap.unknown_ids(self.keys):
             self.say(f"settings: there is no key called {id}; ? lists them", "warning")
         for name, ids in keymap.clashes(self.keys):
@@ -243,7 +230,6 @@ class App(TextualApp[int]):
 
     def on_resize(self) -> None:
         """Another size may need another layout."""
-        arrange(self)
         self.call_after_refresh(self.update_panes)
 
     # Frames.
@@ -252,7 +238,9 @@ class App(TextualApp[int]):
         """Take in what is fresh, and paint what changed."""
         changes = self.history.refresh()
         self.view.take(changes)
-        self._choose_first(changes)
+        for pane in self.panes.values():
+            pane.take(changes)
+        self._choose_first()
         self.update_panes()
         if not changes.rebuilt:
             self.toasts.take(changes.notices)
@@ -268,228 +256,326 @@ class App(TextualApp[int]):
         peer = self.history.live.peers.get(peer_id)
         return words.peer_title(peer.record) if peer is not None else words.short_id(peer_id)
 
-    def _choose_first(self, changes: Changes) -> None:
+    def _choose_first(self) -> None:
         """Until the person chooses, the first machine worth seeing is: an own one, else any but topic machines.
 
         A choice stays while its machine lives, whatever comes later: nobody else decides what is looked at.
         """
         live = self.history.live
-        if self._chose or live.structure_version == self._chose_for:
+        if live.structure_version == self._chose_for or getattr(self.panes["machines"], "by_hand", False):
             return
         self._chose_for = live.structure_version
-
-        def rank(machine: LiveMachine) -> tuple[bool, bool]:
-            return machine.is_topic, not machine.is_own
-
-        held = self.view.machine
-        alive = [machine for machine in live.machines.values() if machine.record.source != "gone"]
-        best = min(alive, key=lambda machine: (*rank(machine), machine.key), default=None)
-        if best is None:
-            return
-        if held is None or held.record.source == "gone" or rank(best) < rank(held):
+        best = first_choice(live.machines.values(), self.view.machine)
+        if best is not None and self.view.is_live:
             self.view.select_machine(best.key)
-            self.machines.update()
-            self.machines.show(best.key)
 
     def update_panes(self) -> None:
         """Every pane that is seen takes what changed; each is cheap when nothing did."""
-        arrange(self)
-        if self.machines.display:
-            self.machines.update()
-        for pane in (self.schema, self.peer, self.log_pane, self.transitions, self.detail):
+        self._arrange()
+        now = self.view.now
+        for pane in self.panes.values():
             if seen(pane):
-                pane.update()
-        self.toolbar.update()
-        self.address.show(*status.address(self))
-        self.status.show(*status.status(self, self.size.width))
+                pane.show(now)
+        width = self.size.width
+        self.transport.update()
+        self.switches.update()
+        self.address.show(*status.address(self.view, width))
+        hints = self.focused.hints if isinstance(self.focused, PaneBase) else ()
+        self.status.show(*status.status(self.view, width, hints, self.keys))
+
+    def _arrange(self) -> None:
+        """Which panes are seen; sizes are the style sheet's."""
+        standing = self._standing()
+        alone = standing is not None
+        beside = standing is not None and standing.kind in ("empty", "alone")
+        screen = self.screen_stack[0]
+        for name in self.panes:
+            screen.set_class(name == self.pane_shown, f"-on-{name}")
+        screen.set_class(not self.view.is_live, "-past")
+        screen.set_class(beside, "-beside")
+        for place in layout.PLACES:
+            wanted = next((name for name in place if self.panes[name].is_wanted), place[0])
+            for name in place:
+                self.panes[name].set_class(name != wanted, "-away")
+        self.content.display = not alone or beside
+        self.standing.display = alone
+        for name, pane in self.panes.items():
+            if not isinstance(pane, Pane):
+                pane.display = not alone and name in self.panes
+        self.transport.display = not alone
+        self.switches.set_class(alone and not beside, "-away")
+        banner = self._banner(alone and not beside)
+        self.banner.display = banner is not None
+        if banner is not None:
+            self.banner.show(banner)
+        if standing is not None:
+            self.standing.show(standing)
+        self._keep_focus()
+
+    def _standing(self) -> Standing | None:
+        found = standing_of(self.history.live, recorded=self.node is None)
+        return found if found is not None and found.kind != self.dismissed else None
+
+    def _banner(self, alone: bool) -> Row | None:
+        if self.history.trouble:
+            return [(" ✗ Not recorded: ", "error bold"), (self.history.trouble, "plain")]
+        if alone:
+            return None
+        return banner_of(self.history.live) or self._flood_banner()
+
+    def _flood_banner(self) -> Row | None:
+        """Who floods, through whom, and what to do about it."""
+        worst = [peer for peer in self.view.floods.worst() if peer not in self.view.hidden | self._muted]
+        if not worst:
+            return None
+        rates = self.view.floods.rates
+        peer = self.history.live.peers.get(worst[0])
+        through = peer.detail.through if peer is not None and peer.detail is not None else ""
+        text = f" {self._name_of(worst[0])} floods: {sum(rates[worst[0]]):.0f} messages a second"
+        if through and through != worst[0]:
+            text += f", through {self._name_of(through)}"
+        if len(worst) > 1:
+            text += f" · and {len(worst) - 1} more"
+        keys = self.keys
+        hide, mute, cut = (keymap.first_key(id, keys) for id in ("peer.hide", "peer.mute", "peer.cut_off"))
+        return [
+            (" !", "error bold"),
+            (text, "bright"),
+            (f" · on it: {hide} hides, {mute} mutes, {cut} cuts off", "grey"),
+        ]
+
+    def _keep_focus(self) -> None:
+        """When the pane with the focus is not seen any more, another one takes it."""
+        focused = self.focused
+        if len(self.screen_stack) > 1 or (focused is not None and seen(focused)):
+            return
+        wanted = self.panes[self.pane_shown]
+        first = next((pane for pane in (self.standing, wanted, *self.panes.values()) if seen(pane)), None)
+        if first is not None:
+            self.screen.set_focus(first)
 
     def _glow(self) -> None:
-        self.schema.update()
+        self.update_panes()
         if not self.view.glowing() and self._glow_timer is not None:
             self._glow_timer.stop()
             self._glow_timer = None
 
     def _second(self) -> None:
-        """Ages grow, and titles that were held back catch up."""
+        """Ages grow, titles that were held back catch up, and a search for rare records goes on."""
         if not self.is_headless:
             self._collector.second()
         self._toast()
+        self.travel.records.search_on()
         self.update_panes()
 
-    # What the panes tell.
+    # What panes tell.
 
-    def on_virtual_list_moved(self, event: VirtualList.Moved) -> None:
-        """The cursor moved: what it is on is what the others show."""
-        if event.list is self.machines:
-            self._select_row()
-        elif isinstance(event.list, RecordsPane) and self.view.opened is not None:
-            self.view.opened = event.list.current()
+    def on_pane_base_changed(self) -> None:
+        """The person chose something in a pane."""
         self.update_panes()
 
-    def _select_row(self) -> None:
-        line = self.machines.current()
-        if line is None:
-            return
-        self._chose = self._chose or self.focused is self.machines
-        self.view.select_machine(line.key, line.peer_id)
-        self.middle_shown = "schema" if line.key is not None else "peer"
-
-    def on_virtual_list_opened(self, event: VirtualList.Opened) -> None:
-        """Enter, or the second click."""
-        pane = event.list
-        if pane is self.machines:
-            self._chose = True
-            self._select_row()
-            self._dismiss()
-            self.action_pane(self.middle_shown)
-        elif pane is self.schema:
-            self.schema.toggle_at(event.index)
-        elif isinstance(pane, RecordsPane):
-            self.action_detail()
-        self.update_panes()
+    async def on_pane_base_wants(self, event: PaneBase.Wants) -> None:
+        """A pane wants an action of the program."""
+        await self.run_action(event.action)
 
     def on_toolbar_pressed(self, event: Toolbar.Pressed) -> None:
         """A switch is a key with a name."""
         self.call_later(self.run_action, event.action)
 
-    # Keys.
+    def on_descendant_focus(self) -> None:
+        """The pane with the focus is the one a narrow screen shows; its keys are in sight."""
+        focused = self.focused
+        if isinstance(focused, Pane):
+            self.pane_shown = focused.pane_name
+        self.update_panes()
 
-    def _records(self) -> RecordsPane:
-        if isinstance(self.focused, RecordsPane):
-            return self.focused
-        return self.log_pane if self.log_pane.display else self.transitions
+    # Time.
 
-    def _dismiss(self) -> None:
-        standing = standing_of(self.history.live)
-        if standing is not None and standing.kind not in ("topics", "closed"):
-            self.dismissed = standing.kind
+    def _moved(self, moved: Moved) -> None:
+        if moved.why_not:
+            self.say(moved.why_not)
+        self.update_panes()
+
+    def action_record(self, by: int) -> None:
+        """To a record before or after."""
+        self.view.playing = False
+        self._moved(self.travel.record(by))
+
+    def action_step(self, by: int) -> None:
+        """A step inside the record."""
+        self.view.playing = False
+        self._moved(self.travel.step(by))
+
+    def action_jump(self, by: int) -> None:
+        """By the lit state, else by many."""
+        self.view.playing = False
+        self._moved(self.travel.jump(by))
+
+    def action_find_record(self, what: str, by: int) -> None:
+        """To the nearest error, refused attempt or bookmark."""
+        self.view.playing = False
+        self._moved(self.travel.find(what, by))
+
+    def action_record_end(self, by: int) -> None:
+        """The first record, or the present."""
+        records = self.travel.records
+        (records.action_first if by < 0 else records.action_last)()
+
+    def action_live(self) -> None:
+        """Hold still, or back to the present."""
+        self._moved(self.travel.live())
+
+    def action_visit(self, by: int) -> None:
+        """Back and forward through what was looked at."""
+        if not self.view.visit(by):
+            self.say("There is nothing further back." if by < 0 else "There is nothing further on.")
+        self.update_panes()
+
+    def action_play(self) -> None:
+        """Play from here, or stop."""
+        view = self.view
+        view.playing = not view.playing
+        if view.playing and view.is_live:
+            view.playing = False
+            self.say("This is the present: go back first, then play.")
+        if self._play_timer is None and view.playing:
+            self._play_timer = self.set_interval(PLAY_STEP_S, self._play)
+        self.update_panes()
+
+    def _play(self) -> None:
+        view = self.view
+        if view.playing:
+            (self.travel.step if view.chosen.step else self.travel.record)(1)
+            view.playing = not view.is_live
+            self.update_panes()
+        if not view.playing and self._play_timer is not None:
+            self._play_timer.stop()
+            self._play_timer = None
+
+    def action_mark(self) -> None:
+        """A bookmark at this moment, with a text; or take it away."""
+        view = self.view
+        number = view.chosen.moment
+        if number is None:
+            self.travel.live()
+            number = view.chosen.moment
+        if number is None:
+            return
+        try:
+            if self.history.remove_bookmark(number):
+                self.say("The bookmark is gone.")
+            else:
+                self.filter.open("mark", "", label="bookmark", at_once=False)
+        except HistoryError as error:
+            self.say(str(error), "error")
+        self.update_panes()
+
+    def action_go_to_prompt(self) -> None:
+        """Ask where to go."""
+        self.filter.open(
+            "go", "", label="go to (16:58:28, -90s, 42%, t631, #404, bookmark, mach://…)", at_once=False
+        )
+
+    def go(self, text: str) -> None:
+        """Go to what was typed or pasted."""
+        moved = self.travel.go(text)
+        if moved.moved:
+            self.dismissed = self.dismissed or "address"
+        self._moved(moved)
+
+    def on_paste(self, event: Paste) -> None:
+        """An address that is pasted is gone to."""
+        if event.text.strip().startswith(SCHEME):
+            self.go(event.text)
+
+    def go_to_machine(self, key: MachineKey) -> None:
+        """Look at a machine."""
+        self.view.select_machine(key)
+        self.action_pane("states")
+
+    def go_to_peer(self, peer_id: str) -> None:
+        """Look at a peer."""
+        self.view.select_machine(None, peer_id)
+        self.action_pane("peer")
+
+    def go_to_state(self, name: str) -> None:
+        """Light a state."""
+        self.view.select_state(name)
+        self.action_pane("states")
+
+    def go_to_record(self, key: MachineKey, number: int) -> None:
+        """Look at a record in its own time."""
+        self.view.select_machine(key)
+        self.view.go_to(number)
+        self.action_pane("why")
+
+    # Moving among panes.
 
     def action_pane(self, name: str) -> None:
         """Go to a pane, and show it."""
-        if name in ("log", "transitions"):
-            self.records_shown = name
-            if name == "log" and self.view.level == 0:
-                self.view.set_level(2)
-        elif name in ("schema", "peer"):
-            name = self.middle_shown = "peer" if self.view.machine_key is None else name
-        self.pane_shown = name
+        for place in layout.PLACES:
+            if name in place:
+                name = next((one for one in place if self.panes[one].is_wanted), name)
+        if isinstance(self.panes[name], Pane):
+            self.pane_shown = name
         self.update_panes()
-        self.screen.set_focus(self.query_one(f"#{name}"))
+        self.screen.set_focus(self.panes[name])
         self.call_after_refresh(self.update_panes)
 
+    async def action_in_pane(self, name: str, action: str, *arguments: object) -> None:
+        """An action of a pane, from anywhere."""
+        getattr(self.panes[name], f"action_{action}")(*arguments)
+
+    def action_expand(self) -> None:
+        """Open or close all, in the pane that has the focus if it can, else in the states."""
+        pane = self.focused if hasattr(self.focused, "action_expand") else self.panes["states"]
+        pane.action_expand()  # type: ignore[union-attr]
+
     def action_next_pane(self) -> None:
-        """Tab."""
+        """To the next pane."""
         self.screen.focus_next()
 
     def action_previous_pane(self) -> None:
-        """Shift and Tab."""
+        """To the pane before."""
         self.screen.focus_previous()
 
-    def action_machine(self, by: int) -> None:
-        """The next or previous machine, from any pane."""
-        self._chose = True
-        if self.machines.step_machine(by):
-            self._select_row()
-            self.update_panes()
-
     async def action_back(self) -> None:
-        """Close what is open, else go to the machines."""
-        if self.view.opened is not None:
-            self._close_detail()
-        elif self.standing.display:
-            self._dismiss()
+        """Drop the filter of the pane, close what is open, else go to the machines."""
+        focused = self.focused
+        standing = self._standing()
+        if standing is not None and standing.kind != "topics":
+            self.dismissed = standing.kind
             self.update_panes()
-        elif self.middle_shown == "peer" and self.view.machine_key is not None:
-            self.action_pane("schema")
+        elif isinstance(focused, Pane) and focused.can_filter and focused.filter_text:
+            focused.set_filter("")
+            self.update_panes()
+        elif self.view.chosen.step:
+            self.view.go_to(self.view.chosen.moment, record=self.view.chosen.record)
+            self.update_panes()
         else:
             self.action_pane("machines")
-
-    def _close_detail(self) -> None:
-        self.view.opened = None
-        self.action_pane(self.records_shown)
-
-    def action_follow(self) -> None:
-        """Freeze, or follow again."""
-        self.view.follow(not self.view.following)
-        self.update_panes()
-
-    def action_tail(self) -> None:
-        """Follow the newest."""
-        self.view.follow(True)
-        self.update_panes()
-
-    def action_level(self, by: int) -> None:
-        """More or less log."""
-        self.view.set_level(self.view.level + by)
-        self.update_panes()
-
-    def action_next_level(self) -> None:
-        """The next level, round the end."""
-        self.view.set_level((self.view.level + 1) % 6)
-        self.update_panes()
 
     def action_show(self, what: str) -> None:
         """Show or hide a kind of records or rows."""
         self.view.toggle(what)
         self.update_panes()
 
-    def action_scope(self) -> None:
-        """This machine, its peer, everything."""
-        self._records().stream.next_scope()
-        self.update_panes()
-
-    def action_state_filter(self) -> None:
-        """All states, active ones, those that just changed."""
-        self.view.next_state_filter()
-        self.update_panes()
-
-    def action_group(self) -> None:
-        """The next group of states."""
-        self.view.next_group()
-        self.update_panes()
-
-    def action_only_state(self) -> None:
-        """Only records that touch the selected state."""
-        if not self.view.state and not self.view.only_state:
-            self.say("Select a state first: its records are what is left.")
-            return
-        self.view.only_state = not self.view.only_state
-        self.view.changed()
-        self.update_panes()
-
-    def action_expand(self) -> None:
-        """Open or close all states."""
-        self.schema.toggle_all()
-
-    def action_detail(self) -> None:
-        """Why did this happen? Open or close the answer."""
-        if self.view.opened is not None and not isinstance(self.focused, RecordsPane):
-            self._close_detail()
-            return
-        moment = self._records().current()
-        if moment is None:
-            self.say("There is no record to open yet.")
-            return
-        if self.view.opened is not None and self.view.opened.number == moment.number:
-            self._close_detail()
-            return
-        self.view.opened = moment
-        self.view.follow(False)
-        if isinstance(self.focused, RecordsPane):
-            self.records_shown = str(self.focused.id)
-        self.pane_shown = "detail"
-        self.update_panes()
+    def action_narrow(self) -> None:
+        """One pane at a time, on any screen."""
+        self.screen.toggle_class("-one")
+        self.call_after_refresh(self.update_panes)
 
     # Changing by hand.
 
-    def action_prompt(self, kind: str) -> None:
+    def action_prompt(self, kind: str, states: str = "") -> None:
         """Ask which states to add, remove, set or toggle."""
-        machine = self.view.machine
+        key = self.view.machine_key
+        machine = self.history.live.machines.get(key) if key is not None else None
         if machine is None:
             self.say("Choose a machine first: the cursor is on a peer.")
             return
-        text = ""
-        if self.focused is self.schema and self.view.state in machine.index:
+        text = states + " " if states else ""
+        if not text and self.focused is self.panes["states"] and self.view.state in machine.index:
             text = self.view.state + " "
         self.prompt.open(kind, machine, text)
 
@@ -498,76 +584,130 @@ class App(TextualApp[int]):
         done = self.history.live.commands
         machine = self.history.live.machines.get(done[-1].key) if done else None
         if machine is None:
-            self.say("You have not done anything yet.")
+            self.say("You have not changed anything yet.")
             return
-        self.machines.show(machine.key)
+        self.view.select_machine(machine.key)
         self.prompt.open(done[-1].kind, machine, text_of_command(done[-1]))
 
     def on_prompt_closed(self) -> None:
         """Back to the pane one came from."""
-        keep_focus(self)
+        self._keep_focus()
+
+    def action_ask_of_peer(self, what: str, peer_id: str) -> None:
+        """Mute a peer, take its news again, or cut it off; the peer's room has to know how."""
+        peer = self.history.live.peers.get(peer_id)
+        if peer is None or peer.record.status == "self":
+            self.say("Put the cursor on another peer, or on a machine of it.")
+            return
+        if self.node is None:
+            self.say("Nobody takes part here: this is a recording. Hiding works.")
+            return
+        name = self._name_of(peer_id)
+        if what == "mute":
+            muted = peer_id in self._muted
+            command: Command = Unmute(peer_id) if muted else Mute(peer_id)
+            done = (
+                f"News of {name} are taken again."
+                if muted
+                else f"{name} is muted: no news are taken from it."
+            )
+            self._then(
+                self.node.call(command), done, lambda: self._muted.symmetric_difference_update({peer_id})
+            )
+            return
+        now = time.monotonic()
+        if self._sure[0] != peer_id or now - self._sure[1] > SURE_WITHIN_S:
+            self._sure = (peer_id, now)
+            self.say(
+                f"Press the same key again to cut {name} off: the connection is closed for good.", "warning"
+            )
+            return
+        self._then(self.node.call(CutOff(peer_id)), f"{name} is cut off.", lambda: None)
+
+    def _then(self, asked: Future[Any], done: str, act: Callable[[], object]) -> None:
+        async def wait() -> None:
+            try:
+                await asyncio.wrap_future(asked)
+            except CommandError as error:
+                self.say(str(error), "warning")
+            else:
+                act()
+                self.say(done)
+            self.update_panes()
+
+        self.run_worker(wait())
+
+    # Filters.
 
     def action_filter(self) -> None:
         """Narrow the pane that has the focus."""
         focused = self.focused
-        if focused is self.machines:
-            self.filter.open("machines", self.machines.filter_text)
-        elif isinstance(focused, RecordsPane):
-            self.filter.open(str(focused.id), self.view.log_text)
-        else:
-            self.action_pane("schema")
-            self.filter.open("states", self.schema.filter_text)
+        pane = focused if isinstance(focused, Pane) and focused.can_filter else self.travel.records
+        if pane is not focused:
+            self.action_pane(pane.pane_name)
+        self.filter.open(pane.pane_name, pane.filter_text)
 
     def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
         """Narrow a pane."""
-        if event.pane == "machines":
-            self.machines.filter_text = event.text
-        elif event.pane == "states":
-            self.schema.filter_text = event.text
-        elif event.text != self.view.log_text:
-            self.view.log_text = event.text
-            self.view.changed()
+        pane = self.panes.get(event.pane)
+        if pane is not None and pane.filter_text != event.text:
+            self.filter.complain(pane.set_filter(event.text))
         self.update_panes()
+
+    def on_filter_line_entered(self, event: FilterLine.Entered) -> None:
+        """A place to go to, or the text of a bookmark."""
+        if event.pane == "go":
+            self.go(event.text)
+        elif event.pane == "mark" and self.view.chosen.moment is not None:
+            try:
+                self.history.add_bookmark(self.view.chosen.moment, event.text or "bookmark")
+            except HistoryError as error:
+                self.say(str(error), "error")
+            self.update_panes()
 
     def on_filter_line_closed(self, event: FilterLine.Closed) -> None:
         """Back to the pane."""
-        panes = {"machines": self.machines, "states": self.schema, "transitions": self.transitions}
-        self.screen.set_focus(panes.get(event.pane, self.log_pane))
+        pane = self.panes.get(event.pane) or self.panes[self.pane_shown]
+        self.screen.set_focus(pane)
 
     def on_standing_pane_chosen(self, event: StandingPane.Chosen) -> None:
         """Join the topic that was chosen."""
         if self.node is not None:
             self.node.call(PickTopic(event.topic))
 
+    # The program.
+
     def action_help(self) -> None:
         """Every key and sign."""
         self.push_screen(HelpScreen(self.keys))
-
-    def action_peer(self) -> None:
-        """Open or close the details of the peer."""
-        self.action_pane(
-            "schema" if self.middle_shown == "peer" and self.view.machine_key is not None else "peer"
-        )
-
-    def action_narrow(self) -> None:
-        """One pane at a time, on any screen."""
-        self.forced_narrow = not self.forced_narrow
-        self.update_panes()
 
     def action_next_theme(self) -> None:
         """The next colour theme."""
         names = [name for name in self.theme_names if name != "terminal"] or self.theme_names
         at = names.index(self.theme) if self.theme in names else -1
         self.theme = names[(at + 1) % len(names)]
+        self.say(f"Theme: {self.theme}")
 
     def action_copy(self) -> None:
         """Copy the row under the cursor, through the terminal (OSC 52)."""
         focused = self.focused
-        text = (
-            focused.row_text(focused.cursor)
-            if isinstance(focused, VirtualList) and focused.row_count()
-            else ""
-        )
+        if isinstance(focused, VirtualList) and focused.row_count():
+            self._copy(focused.row_text(focused.cursor))
+
+    def action_copy_join(self) -> None:
+        """Copy the line with which others join us."""
+        connection = self.history.live.connection
+        line = join_line(connection.addresses, connection.peer_id) if connection is not None else ""
+        if line:
+            self._copy(line)
+        else:
+            self.say("Nobody can dial this peer: start it with --listen.")
+
+    def action_copy_address(self) -> None:
+        """Copy what is looked at as one address."""
+        self._copy(self.view.address)
+
+    def _copy(self, text: str) -> None:
         if text:
             self.copy_to_clipboard(text)
             self.say(f"Copied: {text if len(text) < 60 else text[:57] + '…'}")
@@ -589,12 +729,9 @@ class App(TextualApp[int]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette has everything the keys have, and the themes by name."""
         for key in keymap.KEYMAP:
-            if key.id not in ("app.palette", "app.interrupt"):
-                yield SystemCommand(
-                    f"{key.label} ({keymap.shown_keys(key.id, self.keys)})",
-                    key.help,
-                    self._runner(key.action),
-                )
+            if key.id not in ("app.palette", "app.interrupt") and not key.local:
+                title = f"{key.label} ({keymap.shown_keys(key.id, self.keys)})"
+                yield SystemCommand(title, key.help, self._runner(keymap.action_of(key)))
         for name in self.theme_names:
             yield SystemCommand(f"Theme: {name}", "Change the colours.", self._theme_setter(name))
 
@@ -609,3 +746,21 @@ class App(TextualApp[int]):
             self.theme = name
 
         return change
+
+
+def seen(widget: Widget) -> bool:
+    """Whether a widget and all it stands in are displayed."""
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
+
+
+def first_choice(machines: Iterable[LiveMachine], held: LiveMachine | None) -> LiveMachine | None:
+    """The machine to look at before anybody chose; None: the one that is held stays."""
+
+    def rank(machine: LiveMachine) -> tuple[bool, bool]:
+        return machine.is_topic, not machine.is_own
+
+    alive = [machine for machine in machines if machine.record.source != "gone"]
+    best = min(alive, key=lambda machine: (*rank(machine), machine.key), default=None)
+    if best is None or (held is not None and held.record.source != "gone" and rank(best) >= rank(held)):
+        return None
+    return best

@@ -1,80 +1,83 @@
-"""Which panes are seen, by the size of the screen and how things stand; and which of them has the focus."""
+"""Where panes stand, by the size of the screen: style sheets and breakpoints; and which pane has the focus.
+
+| class of the screen | from cells | what is seen |
+| --- | --- | --- |
+| `-lone` | 0 | one pane |
+| `-narrow` | 70 | machines; states over records, or why over records |
+| `-medium` | 100 | machines; states; why over records |
+| `-wide` | 140 | machines; states over records; why |
+
+`-short` (under 30 rows) has a lower time bar and no second toolbar; `-low` (under 18) shows one pane beside the machines. The
+screen also has the class `-on-NAME` of the pane that was last gone to, and `-past` while another moment than the present is shown.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-from textual.widget import Widget
-
-from amdbg_tui.panes.standing import banner_of, standing_of
-
-if TYPE_CHECKING:
-    from amdbg_tui.app import App
-
-NARROW_CELLS = 100
-"""Narrower screens show one pane at a time."""
-PAIR_CELLS = 70
-"""From here on a narrow screen has room for the machines beside that pane."""
-BROAD_CELLS = 190
-"""From here on log and transitions stand side by side."""
-TALL_ROWS = 34
-"""From here on one stands above the other."""
+HORIZONTAL = [(0, "-lone"), (70, "-narrow"), (100, "-medium"), (140, "-wide")]
+VERTICAL = [(0, "-low"), (18, "-short"), (30, "-tall")]
+ALONE = ("-lone", "-one")
+PLACES = (("states", "peer"),)
+"""Panes that share a place: the one that is wanted is shown there."""
 
 
-def seen(widget: Widget) -> bool:
-    """Whether a widget and all it stands in are displayed."""
-    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
+def css(panes: Iterable[str]) -> str:
+    """The style sheet for panes of these names."""
+    names = list(panes)
+    rules = [BASE]
+    for alone in ALONE:
+        rules.append(f"Screen.{alone} #content {{ grid-size: 1 1; grid-columns: 1fr; grid-rows: 1fr; }}")
+        rules += [f"Screen.{alone} #{name} {{ display: none; row-span: 1; }}" for name in names]
+        rules += [f"Screen.{alone}.-on-{name} #{name} {{ display: block; }}" for name in names]
+        rules.append(
+            f"Screen.{alone}.-on-states #peer, Screen.{alone}.-on-peer #states {{ display: block; }}"
+        )
+    return "\n".join(rules)
 
 
-def is_narrow(app: App) -> bool:
-    """One pane at a time."""
-    return app.forced_narrow or app.size.width < NARROW_CELLS
-
-
-def arrange(app: App) -> None:
-    """Decide which panes are seen."""
-    standing = standing_of(app.history.live)
-    alone = standing is not None and standing.kind != app.dismissed
-    beside = alone and standing is not None and standing.kind in ("empty", "alone")
-    narrow, pane = is_narrow(app), app.pane_shown
-    pair = narrow and app.size.width >= PAIR_CELLS
-    if pair and pane == "machines":
-        pane = app.middle_shown
-    opened = app.view.opened is not None
-    app.standing.display = alone
-    app.toolbar.display = beside or not alone
-    app.machines.display = (not alone or beside) and (not narrow or pair or app.pane_shown == "machines")
-    app.middle.display = not alone and (not narrow or pane in ("schema", "peer"))
-    app.right.display = not alone and (not narrow or pane in ("log", "transitions", "detail"))
-    app.schema.display = app.middle_shown == "schema"
-    app.peer.display = app.middle_shown == "peer"
-    broad = app.size.width >= BROAD_CELLS
-    both = not narrow and (broad or (app.size.height >= TALL_ROWS and not opened))
-    with_log = app.view.level > 0
-    app.log_pane.display = with_log and (both or app.records_shown == "log")
-    app.transitions.display = both or app.records_shown == "transitions" or not with_log
-    app.records.display = not (narrow and opened)
-    for part in (app.middle, app.right, app.records):
-        part.set_class(broad, "-broad")
-    app.detail.display = opened
-    for records in (app.log_pane, app.transitions):
-        records.stream.look(seen(records))
-    banner = None if alone and not beside else banner_of(app.history.live)
-    app.banner.display = banner is not None
-    if banner is not None:
-        app.banner.show(banner)
-    if alone and standing is not None:
-        app.standing.show(standing)
-    keep_focus(app)
-
-
-def keep_focus(app: App) -> None:
-    """When the pane with the focus is not seen any more, another one takes it."""
-    if len(app.screen_stack) > 1 or (app.focused is not None and seen(app.focused)):
-        return
-    panes = [app.standing, app.machines, app.schema, app.peer, app.log_pane, app.transitions]
-    if app.pane_shown == "detail":
-        panes.insert(1, app.detail)
-    first = next((pane for pane in panes if seen(pane)), None)
-    if first is not None:
-        app.screen.set_focus(first)
+BASE = """
+Screen { background: $background; color: $foreground; }
+#content {
+    layout: grid; height: 1fr; grid-size: 3 2;
+    grid-columns: 32 1fr 1fr; grid-rows: 1fr 1fr;
+}
+#machines { row-span: 2; }
+Screen.-wide #content { grid-columns: 34 1fr 37%; grid-rows: 11fr 10fr; }
+Screen.-wide #why { row-span: 2; }
+Screen.-medium #content { grid-columns: 31 1fr 1fr; }
+Screen.-medium #states, Screen.-medium #peer { row-span: 2; }
+Screen.-narrow #content { grid-size: 2 2; grid-columns: 27 1fr; grid-rows: 10fr 9fr; }
+Screen.-narrow #why { display: none; }
+Screen.-narrow.-on-why #why { display: block; }
+Screen.-narrow.-on-why #states, Screen.-narrow.-on-why #peer { display: none; }
+Screen.-narrow.-low #content { grid-size: 2 1; grid-rows: 1fr; }
+Screen.-narrow.-low #records { display: none; }
+Screen.-narrow.-low.-on-records #records { display: block; }
+Screen.-narrow.-low.-on-records #states, Screen.-narrow.-low.-on-records #peer { display: none; }
+Screen.-narrow.-low #machines { row-span: 1; }
+.-away { display: none !important; }
+Screen.-beside #content { grid-size: 1 1; grid-columns: 1fr; grid-rows: 1fr; width: 34; }
+Screen.-beside #content > * { display: none; }
+Screen.-beside #content > #machines { display: block; row-span: 1; }
+#middle { height: 1fr; }
+#standing { width: 1fr; }
+Screen.-short #time, Screen.-low #time { height: 2; border: none; }
+Screen.-short #time:focus, Screen.-low #time:focus { border: none; background: $bar; }
+Screen.-short #switches, Screen.-low #switches { display: none; }
+VirtualList {
+    border-title-color: $text-grey;
+    border-subtitle-color: $text-grey;
+    scrollbar-color: $frame;
+    scrollbar-color-hover: $frame-focused;
+    scrollbar-color-active: $frame-focused;
+    scrollbar-background: $background;
+    scrollbar-background-hover: $background;
+    scrollbar-background-active: $background;
+}
+TimeBar { border-title-color: $text-grey; border-subtitle-color: $text-grey; }
+VirtualList:focus, TimeBar:focus { border-title-color: $frame-focused; border-title-style: bold; }
+Screen.-past Pane, Screen.-past TimeBar { border: solid $trust-stale; }
+Screen.-past Pane:focus, Screen.-past TimeBar:focus { border: double $trust-stale; border-title-color: $trust-stale; }
+Screen.-past.-short #time, Screen.-past.-low #time { border: none; }
+"""

@@ -94,6 +94,10 @@ class PeerDetailRecord(Struct, frozen=True, array_like=True, tag=2):
     """(reason, count) pairs."""
     last_heard_s: float | None = None
     """Wall-clock time of the last message it wrote."""
+    through: str = ""
+    """Peer id of the neighbour through whom it is heard, or who told of it; empty when it is connected to us."""
+    muted: bool = False
+    """No news are taken from it, because the person said so."""
 
 
 class MachineRecord(Struct, frozen=True, array_like=True, tag=3):

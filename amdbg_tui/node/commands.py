@@ -63,13 +63,34 @@ class Disconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class Mute:
+    """Take no news from a peer. Answer: None."""
+
+    peer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unmute:
+    """Take news from a peer again. Answer: None."""
+
+    peer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """Close all connections to a peer and let it in no more. Answer: None."""
+
+    peer_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class PickTopic:
     """Join this one of the topics that were offered. Answer: None."""
 
     topic: str
 
 
-Command = Mutate | Preview | Watch | Connect | Disconnect | PickTopic
+Command = Mutate | Preview | Watch | Connect | Disconnect | Mute | Unmute | CutOff | PickTopic
 
 
 @dataclass(frozen=True, slots=True)

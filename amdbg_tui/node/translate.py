@@ -192,7 +192,15 @@ def detail_record(
         _counts(info.messages_out) if info else (),
         _counts(info.dropped) if info else (),
         heard,
+        _through(info) if info else "",
+        bool(getattr(info, "muted", False)),
     )
+
+
+def _through(info: PeerInfo) -> str:
+    """Whom a peer is heard through; who told of it when that is all we know."""
+    found = str(getattr(info, "through", "") or info.introduced_by)
+    return "" if info.connected or found == info.peer_id else found
 
 
 _PLAIN = State()

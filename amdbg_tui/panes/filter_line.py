@@ -37,7 +37,7 @@ class FilterLine(Horizontal):
 
     DEFAULT_CSS = """
     FilterLine { height: 1; display: none; background: $bar; }
-    FilterLine Lines { width: auto; min-width: 8; }
+    FilterLine Lines { width: auto; }
     FilterLine Input { width: 1fr; height: 1; border: none; padding: 0; background: $bar; }
     FilterLine Input:focus { border: none; background-tint: $bar 0%; }
     """
@@ -45,6 +45,13 @@ class FilterLine(Horizontal):
     @dataclass
     class Changed(Message):
         """Narrow the pane to this text."""
+
+        pane: str
+        text: str
+
+    @dataclass
+    class Entered(Message):
+        """Enter, of a line that does nothing while one types."""
 
         pane: str
         text: str
@@ -58,17 +65,27 @@ class FilterLine(Horizontal):
     def __init__(self) -> None:
         super().__init__(id="filter")
         self.pane = ""
+        self._at_once = True
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """What is filtered, and the line."""
         yield Lines(id="filter-what")
         yield FilterInput(id="filter-line", select_on_focus=False)
+        yield Lines(id="filter-wrong")
 
-    def open(self, pane: str, text: str) -> None:
-        """Filter a pane, beginning with the text it is filtered by."""
+    def complain(self, wrong: str) -> None:
+        """Say what was not understood."""
+        lines = self.query_one("#filter-wrong", Lines)
+        lines.show([[(f" {wrong} ", "stale")]] if wrong else [])
+        lines.styles.width = len(wrong) + 2 if wrong else 0
+
+    def open(self, pane: str, text: str, *, label: str = "", at_once: bool = True) -> None:
+        """Filter a pane, beginning with the text it is filtered by; or ask for something that Enter sends."""
         self.pane = pane
-        label = f" / {pane} › "
+        self._at_once = at_once
+        self.complain("")
+        label = f" {label} › " if label else f" / {pane} › "
         what = self.query_one("#filter-what", Lines)
         what.show([[(label, "active bold")]])
         what.styles.width = len(label)
@@ -84,6 +101,8 @@ class FilterLine(Horizontal):
         event.stop()
         if self._timer is not None:
             self._timer.stop()
+        if not self._at_once:
+            return
         self._timer = self.set_timer(TYPING_PAUSE_S, self._tell)
 
     def _tell(self) -> None:
@@ -92,13 +111,18 @@ class FilterLine(Horizontal):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the filter, back to the pane."""
         event.stop()
-        self._tell()
-        self._close()
+        if self._at_once:
+            self._tell()
+            self._close()
+        else:
+            self._close()
+            self.post_message(self.Entered(self.pane, event.value.strip()))
 
     def on_filter_input_left(self, event: FilterInput.Left) -> None:
         """Drop the filter, back to the pane."""
         event.stop()
-        self.post_message(self.Changed(self.pane, ""))
+        if self._at_once:
+            self.post_message(self.Changed(self.pane, ""))
         self._close()
 
     def _close(self) -> None:

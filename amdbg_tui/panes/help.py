@@ -15,13 +15,24 @@ from textual.screen import ModalScreen
 from amdbg_tui import keymap
 from amdbg_tui.history.log_lines import LEVEL_NAMES
 from amdbg_tui.panes import words
+from amdbg_tui.settings import PROGRAM
 from amdbg_tui.widgets.paint import Row, pad
 from amdbg_tui.widgets.text_list import TextList
 
-KEY_CELLS = 18
+KEY_CELLS = 16
 NARROW_CELLS = 118
 """Below this width two columns would cut the texts."""
 _LEVELS = [f"{at} {name}" for at, name in enumerate(LEVEL_NAMES)]
+
+
+def version() -> str:
+    """Of the program that runs."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(PROGRAM)
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
 
 
 def head(text: str) -> list[Row]:
@@ -59,14 +70,90 @@ def signs() -> list[Row]:
         [("  ├─!ErrIt  |1", "error"), ("  an error, active", "plain")],
         [("            ", "plain"), ("|3", "bold on glow"), ("  glows: it ticked just now", "plain")],
         [("  ──┤ ├─ ", "grey"), ("       how the lit state relates to others", "plain")],
-        *head("Log and transitions"),
+        *head("Records"),
         [("  ▌ ", "executed"), ("executed", "plain")],
         [("  ✗ ", "canceled"), ("canceled", "plain")],
         [("  · ", "empty"), ("accepted, but no tick moved", "plain")],
         [("  ? ", "empty"), ("a check: could it be done?", "plain")],
         [("  ≈ ", "executed"), ("derived from a clock of somebody else's machine", "plain")],
-        [("  Levels ", "grey"), (", ".join(_LEVELS[:4]), "plain")],
-        [("         ", "grey"), (", ".join(_LEVELS[4:]), "plain")],
+        *head("Lanes, a column a stretch of time"),
+        [
+            ("  ━ ", "active"),
+            ("active  ", "plain"),
+            ("· ", "faint"),
+            ("inactive  ", "plain"),
+            ("+ ", "active bold"),
+            ("on  ", "plain"),
+            ("- ", "inactive"),
+            ("off", "plain"),
+        ],
+        [
+            ("  2 ", "multi bold"),
+            ("entered again, so often  ", "plain"),
+            ("✗ ", "error bold"),
+            ("asked for, refused", "plain"),
+        ],
+        [("  ┃ ", "stale bold"), ("the moment; what is newer is dim", "plain")],
+        *head("Rain, a column a record"),
+        [
+            ("  2 ", "active bold"),
+            ("active, touched  ", "plain"),
+            ("1 ", "active"),
+            ("active  ", "plain"),
+            (". ", "faint"),
+            ("inactive", "plain"),
+        ],
+        [
+            ("  | ", "inactive"),
+            ("went off  ", "plain"),
+            ("c ", "error bold"),
+            ("called in vain  ", "plain"),
+            ("* ", "inactive"),
+            ("touched", "plain"),
+        ],
+        *head("Matrix and steps"),
+        [
+            ("  r ", "active"),
+            ("requires  ", "plain"),
+            ("R ", "error bold"),
+            ("removes  ", "plain"),
+            ("a ", "active"),
+            ("adds  ", "plain"),
+            ("f ", "active"),
+            ("after", "plain"),
+        ],
+        [
+            ("  c ", "bright"),
+            ("called  ", "plain"),
+            ("+ - ", "bright"),
+            ("on, off  ", "plain"),
+            ("* ", "bright"),
+            ("handler  ", "plain"),
+            ("◂ ", "bright"),
+            ("at its target  ", "plain"),
+            ("! ", "bright"),
+            ("refused", "plain"),
+        ],
+        *head("Time bar"),
+        [
+            ("  ! ", "error bold"),
+            ("error  ", "plain"),
+            ("✗ ", "canceled"),
+            ("refused  ", "plain"),
+            ("m ", "own bold"),
+            ("bookmark  ", "plain"),
+            ("░ ", "stale"),
+            ("records are missing", "plain"),
+        ],
+        *head("Filter of records"),
+        [("  paid !paid ", "bright"), ("with, without the text", "plain")],
+        [("  state: kind: by: arg: handler: ", "bright"), ("", "plain")],
+        [("  machine: peer: ", "bright"), ("what to look in", "plain")],
+        [("  is:refused error executed auto ...", "bright"), ("", "plain")],
+        *head("About"),
+        [(f"  {PROGRAM} {version()}", "plain")],
+        [("  Levels of the log ", "grey"), (", ".join(_LEVELS[:4]), "plain")],
+        [("                    ", "grey"), (", ".join(_LEVELS[4:]), "plain")],
     ]
     return rows
 
@@ -84,7 +171,8 @@ def keys(remapped: Mapping[str, str]) -> list[Row]:
         *head("In every list"),
         [("  " + pad("a … z", KEY_CELLS), "bright"), ("Search as you type (machines, states).", "plain")],
         [("  " + pad("↑ ↓ PgUp PgDn", KEY_CELLS), "bright"), ("Move; Home and End to the ends.", "plain")],
-        [("  " + pad("← →", KEY_CELLS), "bright"), ("Sideways, when rows are longer.", "plain")],
+        [("  " + pad("shift+← shift+→", KEY_CELLS), "bright"), ("Sideways, when rows are longer.", "plain")],
+        [("  " + pad("j k g G", KEY_CELLS), "bright"), ("Move, where letters do not search.", "plain")],
         [("  " + pad("enter", KEY_CELLS), "bright"), ("Open: a machine, a state, a record.", "plain")],
         [
             ("  " + pad("mouse", KEY_CELLS), "bright"),
@@ -102,7 +190,9 @@ class HelpScreen(ModalScreen[None]):
 
     DEFAULT_CSS = """
     HelpScreen { align: center middle; background: $background 60%; }
-    HelpScreen Horizontal { width: 90%; max-width: 136; height: 90%; max-height: 60; }
+    HelpScreen Horizontal { width: 94%; max-width: 150; height: 92%; max-height: 90; }
+    HelpScreen #help-keys { width: 10fr; }
+    HelpScreen #help-signs { width: 9fr; }
     HelpScreen TextList { width: 1fr; border: solid $frame; }
     HelpScreen TextList:focus { border: double $frame-focused; }
     HelpScreen.-narrow Horizontal { layout: vertical; width: 96%; height: 100%; }

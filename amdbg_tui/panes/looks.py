@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from amdbg_tui.history.live import LiveMachine
+from amdbg_tui.history.live import Moment
 from amdbg_tui.history.log_lines import LogLine
 from amdbg_tui.history.records import TransitionRecord
 from amdbg_tui.panes import words
@@ -59,14 +59,51 @@ def spans_of(line: LogLine, called: tuple[str, ...], state: str) -> Row:
     return row + args
 
 
-def machine_name(machine: LiveMachine | None, fallback: str) -> str:
-    """A machine's id for a column."""
-    return machine.record.machine_id if machine is not None else fallback
-
-
-def stamp(at_s: float, before_s: float | None) -> Row:
-    """The time of day; what is as in the line above stays dark."""
+def stamp(at_s: float, before_s: float | None, *, short: bool = False) -> Row:
+    """The time of day (`short`: without the hour); what is as in the line above stays dark."""
+    cut = 3 if short else 0
     text = words.clock_time(at_s)
-    if before_s is None or int(before_s) != int(at_s):
-        return [(text, "grey")]
-    return [(text[:8], "faint"), (text[8:], "grey")]
+    above = words.clock_time(before_s) if before_s is not None else ""
+    same = 0
+    while same < len(text) and text[same : same + 1] == above[same : same + 1]:
+        same += 1
+    same = max(cut, same)
+    return [(text[cut:same], "faint"), (text[same : same + 1], "bright"), (text[same + 1 :], "grey")]
+
+
+def change(moment: Moment, state: str) -> Row:
+    """What a record did, or what was asked in vain: `+Paid -Placed`, `+PaidOut  canceled by PaidOutEnter`."""
+    record = moment.record
+    row: Row = []
+    if not record.accepted:
+        sign = {"remove": "-", "set": "="}.get(record.kind, "+")
+        row += [(f"{sign}{name} ", "error" + (" on lit" if name == state else "")) for name in record.called]
+        refused = next((name.rstrip("!") for name in record.handlers if name.endswith("!")), "")
+        row.append((f"canceled by {refused} " if refused else "canceled ", "error bold"))
+    for sign, name, ticks in words.changes_of(moment.names, record.before, record.after):
+        found = "grey" if sign == "-" else "multi" if sign == "·" else "active"
+        if name in record.called:
+            found += " underline"
+        if name == state:
+            found += " on lit"
+        row.append((("+" if sign == "·" else sign) + name, found))
+        row.append((f":+{ticks} " if sign == "·" else " ", "grey"))
+    if record.accepted and not row:
+        row += [(" ".join(record.called) + " ", "grey"), ("as it was ", "faint")]
+    for name, value in record.args:
+        row += [(f"{name}=", "grey"), (f"{value} ", "inactive")]
+    return row
+
+
+def origin(record: TransitionRecord) -> Row:
+    """At the right end: what was asked, and by whom."""
+    if record.derived:
+        if record.trust == "first-hand":
+            return []
+        return [(record.trust, words.TRUST_LOOK.get(record.trust, "grey"))]
+    if record.by_hand:
+        return [(f"{record.kind} by hand", "own")]
+    if record.check:
+        return [("check", "grey")]
+    source = record.source.partition("/")[0]
+    return [(f"{'auto' if record.auto else record.kind}{' by ' + source if source else ''}", "faint")]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
-from amdbg_tui.history.live import LivePeer
+from amdbg_tui.history.live import Live, LivePeer
 from amdbg_tui.panes import words
+from amdbg_tui.panes.pane import Pane
 from amdbg_tui.panes.view import View
 from amdbg_tui.widgets.paint import Row, Span, wrap
-from amdbg_tui.widgets.text_list import TextList
 
 LABEL_CELLS = 14
 STATUS_WORDS = {
@@ -21,23 +21,26 @@ STATUS_WORDS = {
 }
 
 
-class PeerPane(TextList):
+class PeerPane(Pane):
     """The selected peer."""
 
-    DEFAULT_CSS = """
-    PeerPane { border: solid $frame; }
-    PeerPane:focus { border: double $frame-focused; }
-    """
+    pane_name = "peer"
+    hints = ("copy", "copy.address", "peer.mute", "peer.hide", "peer.cut_off", "pane.peer")
 
     def __init__(self, view: View) -> None:
-        super().__init__(id="peer")
-        self.view = view
+        super().__init__(view)
+        self.rows: list[Row] = []
         self._peer_id = ""
         self._values: dict[int, str] = {}
         """By row: the value it belongs to."""
 
-    def update(self) -> None:
-        """Show the selected peer as it is now."""
+    @property
+    def is_wanted(self) -> bool:
+        """While a peer is looked at as a whole."""
+        return self.view.machine_key is None
+
+    def show(self, now: Live) -> None:
+        """The selected peer as of the moment."""
         peer = self.view.peer
         if peer is None:
             self.rows = [[("no peer is selected", "grey")]]
@@ -50,6 +53,37 @@ class PeerPane(TextList):
                 self._peer_id = peer.record.peer_id
                 self.cursor = 0
         self.sync()
+
+    def action_turn(self) -> None:
+        """The peer as a whole, or the first of its machines again."""
+        view = self.view
+        if view.machine_key is not None:
+            view.select_machine(None, view.machine_key.peer_id)
+            self.changed()
+            self.post_message(self.Wants("pane('peer')"))
+            return
+        machines = [machine for machine in view.now.machines_of(view.peer_id) if not machine.is_topic]
+        if machines:
+            view.select_machine(machines[0].key)
+            self.changed()
+            self.post_message(self.Wants("pane('states')"))
+
+    def row_count(self) -> int:
+        """Lines of text."""
+        return len(self.rows)
+
+    def row_version(self, index: int) -> Hashable:
+        """The text itself."""
+        return tuple(self.rows[index])
+
+    def build_row(self, index: int, width: int) -> Row:
+        """One line."""
+        return self.rows[index]
+
+    @property
+    def shows_cursor(self) -> bool:
+        """Only while it is read."""
+        return self.has_focus
 
     def _fact(self, label: str, value: Sequence[Span] | str) -> list[Row]:
         spans: list[Span] = [(value, "bright")] if isinstance(value, str) else list(value)
@@ -71,28 +105,36 @@ class PeerPane(TextList):
             rows += self._fact("", [(record.reason, "grey")])
         rows += self._fact("name", record.name or [("none given", "grey")])
         rows += self._fact("peer id", record.peer_id)
-        machines = self.view.live.machines_of(record.peer_id)
+        machines = self.view.now.machines_of(record.peer_id)
         exposed = sum(1 for machine in machines if not machine.is_topic and machine.record.source != "gone")
         rows += self._fact("machines", f"{exposed} exposed")
         if detail is None and record.status == "self":
-            connection = self.view.live.connection
+            connection = self.view.now.connection
             rows.append([])
-            for place, address in enumerate(connection.addresses if connection is not None else ()):
-                rows += self._fact("addresses" if place == 0 else "", address)
+            rows += self._own_addresses(connection.addresses if connection is not None else ())
             return rows
         if detail is None:
             rows.append([])
             rows += self._fact("", [("The transport has told nothing about this peer yet.", "grey")])
             return rows
         rows.append([])
-        for place, address in enumerate(detail.addresses or ("not known",)):
-            rows += self._fact("addresses" if place == 0 else "", address)
-        rows += self._fact("transport", detail.transport or [("not connected", "grey")])
+        if record.status == "self":
+            rows += self._own_addresses(detail.addresses)
+        else:
+            for place, address in enumerate(detail.addresses or ("not known",)):
+                whole = (
+                    address
+                    if "/p2p/" in address or not detail.addresses
+                    else f"{address}/p2p/{record.peer_id}"
+                )
+                rows += self._fact("addresses" if place == 0 else "", whole)
+            rows += self._way(peer)
         if record.status != "self":
+            rows += self._fact("transport", detail.transport or [("not connected", "grey")])
             rows += self._fact("round trip", words.span_words(detail.round_trip_s))
-            rows += self._fact("last heard", words.ago(detail.last_heard_s, self.view.now()))
-        rows += self._fact("agent", detail.agent or [("not known", "grey")])
-        rows += self._fact("gossipsub", detail.gossipsub or [("not known", "grey")])
+            rows += self._fact("last heard", words.ago(detail.last_heard_s, self.view.wall_s))
+            rows += self._fact("agent", detail.agent or [("not known", "grey")])
+            rows += self._fact("gossipsub", detail.gossipsub or [("not known", "grey")])
         if record.status != "self":
             mesh: list[Span] = (
                 [("in our mesh", "inactive")] if detail.in_mesh else [("not in our mesh", "grey")]
@@ -105,6 +147,37 @@ class PeerPane(TextList):
         for place, (reason, count) in enumerate(detail.dropped):
             row: list[Span] = [(f"{count:>7,}  ", "error"), (reason, "plain")]
             rows += self._fact("dropped" if place == 0 else "", row)
+        return rows
+
+    def _own_addresses(self, addresses: Sequence[str]) -> list[Row]:
+        """Where others reach us, as a line they can paste."""
+        if not addresses:
+            return self._fact("addresses", [("none: nobody can dial us; start with --listen", "grey")])
+        rows: list[Row] = []
+        for place, address in enumerate(addresses):
+            rows += self._fact("addresses" if place == 0 else "", address)
+        rows += self._fact("join us with", join_line(addresses, self.view.peer_id))
+        return [*rows, *self._fact("", [("f2 copies that line", "grey")])]
+
+    def _way(self, peer: LivePeer) -> list[Row]:
+        """Through whom it is heard, and how much it sends."""
+        rows: list[Row] = []
+        through = peer.detail.through if peer.detail is not None else ""
+        if through:
+            other = self.view.now.peers.get(through)
+            rows += self._fact(
+                "heard through", words.peer_title(other.record) if other else words.short_id(through)
+            )
+        floods = self.view.floods
+        if self.view.is_live and peer.record.peer_id in floods.rates:
+            came, dropped = floods.rates[peer.record.peer_id]
+            look = "error bold" if floods.floods(peer.record.peer_id) else "bright"
+            words_of = f"{came:.1f} messages a second, {dropped:.1f} of them dropped"
+            rows += self._fact("sends", [(words_of, look)])
+            if look != "bright":
+                rows += self._fact("", [("it floods: alt+d hides it, f9 mutes it, f10 cuts it off", "error")])
+        if peer.detail is not None and peer.detail.muted:
+            rows += self._fact("muted", [("yes: no news are taken from it", "stale")])
         return rows
 
     def _messages(self, came: dict[str, int], went: dict[str, int]) -> list[Row]:
@@ -120,6 +193,10 @@ class PeerPane(TextList):
         """Copied: the whole value without its label, however many rows it is broken into."""
         return self._values.get(id(self.rows[index]), super().row_text(index).strip())
 
-    def resized(self) -> None:
-        """Lines are broken anew."""
-        self.update()
+
+def join_line(addresses: Sequence[str], peer_id: str) -> str:
+    """The command with which others join us, whole."""
+    address = next((one for one in addresses if "/quic" in one), addresses[0]) if addresses else ""
+    if address and "/p2p/" not in address:
+        address += f"/p2p/{peer_id}"
+    return f"ampubsub-tui join {address}" if address else ""

@@ -23,7 +23,7 @@ from amdbg_tui.history.records import CommandRecord
 from amdbg_tui.node.commands import Command, CommandError, Forecast, Mutate, Outcome, Preview, Watch
 from amdbg_tui.panes.entry import Entry, candidates, complete, understand
 from amdbg_tui.panes.view import View
-from amdbg_tui.panes.why import names as names_row
+from amdbg_tui.panes.why_words import names as names_row
 from amdbg_tui.widgets.lines import Lines
 from amdbg_tui.widgets.paint import Row, Span
 

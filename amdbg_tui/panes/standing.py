@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from amdbg_tui.history.live import Live
+from amdbg_tui.panes.peer import join_line
 from amdbg_tui.widgets.paint import Row, width_of, wrap
 from amdbg_tui.widgets.text_list import TextList
 
@@ -31,8 +32,13 @@ class Standing:
     topics: tuple[str, ...] = ()
 
 
-def standing_of(live: Live) -> Standing | None:
-    """The screen for how things stand; None when there are machines to look at."""
+def standing_of(live: Live, *, recorded: bool = False) -> Standing | None:
+    """The screen for how things stand; None when there are machines to look at.
+
+    `recorded`: nobody takes part any more, so what was recorded is worth looking at whatever the connection came to.
+    """
+    if recorded and any(not machine.is_topic for machine in live.machines.values()):
+        return None
     connection = live.connection
     phase = connection.phase if connection is not None else "starting"
     detail = connection.detail if connection is not None else ""
@@ -73,7 +79,12 @@ def standing_of(live: Live) -> Standing | None:
             f"Alone on {topic}",
             "stale",
             ("You have joined, and nobody else is here yet. Others show up by themselves when they come.",),
-            ("Others reach you at:", *addresses) if addresses else (),
+            (
+                "Others join you with this line; f2 copies it:",
+                join_line(addresses, connection.peer_id if connection is not None else ""),
+            )
+            if addresses
+            else ("Nobody can dial you: start with --listen ADDRESS for others to come.",),
         )
     count = len(others)
     return Standing(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from amdbg_tui.history.filters import is_error_state
-from amdbg_tui.history.records import MachineRecord, PeerRecord, StateShape
+from amdbg_tui.history.records import PeerRecord, StateShape
 from amdbg_tui.widgets.paint import clip
 
 TRUST_SIGN = {"local": " ", "first-hand": " ", "hearsay": "~", "stale": "?", "gone": "×"}
@@ -103,19 +103,18 @@ def tags_text(tags: Sequence[str], width: int = 200) -> str:
     return clip(" ".join(f"#{tag}" for tag in tags), width)
 
 
-def changes(
-    machine: MachineRecord | None, before: Sequence[int], after: Sequence[int]
+def changes_of(
+    names: Sequence[str], before: Sequence[int], after: Sequence[int]
 ) -> list[tuple[str, str, int]]:
     """What a clock change did: (sign, state, ticks) with sign `+` became active, `-` inactive, `·` ticked on.
 
     A state that was switched off and on again between two clocks ticked on by two.
     """
     found = []
-    names = machine.states if machine is not None else ()
     for index, tick in enumerate(after):
         earlier = before[index] if index < len(before) else 0
         if tick != earlier:
-            name = names[index].name if index < len(names) else f"#{index}"
+            name = names[index] if index < len(names) else f"#{index}"
             same = tick % 2 == earlier % 2
             found.append(("·" if same else "+" if tick % 2 else "-", name, tick - earlier))
     return sorted(found, key=lambda change: "+-·".index(change[0]))

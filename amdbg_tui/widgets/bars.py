@@ -57,6 +57,8 @@ class Switch:
     action: str
     value: Callable[[], str]
     """What stands between the brackets; a blank when it is off."""
+    push: bool = False
+    """A button, not a switch: its brackets hold an icon."""
 
 
 class Toolbar(Widget, can_focus=True):
@@ -95,7 +97,7 @@ class Toolbar(Widget, can_focus=True):
         for place, switch in enumerate(self.switches):
             value = switch.value()
             look = "bold active" if self.has_focus and place == self.at else "plain"
-            on = bool(value.strip())
+            on = bool(value.strip()) and not switch.push
             bracket = look if self.has_focus and place == self.at else "grey"
             cells.append(
                 [
@@ -116,7 +118,13 @@ class Toolbar(Widget, can_focus=True):
         shift = max(0, end - width) if self.has_focus else 0
         over = "on blurred" if self.has_focus else "on ground"
         segments = [segment for cell in cells for segment in paint.segments(cell, over)]
-        return Strip(segments).crop_extend(shift, shift + width, paint.style(f"plain {over}"))
+        total = sum(width_of(cell) for cell in cells)
+        strip = Strip(segments).crop_extend(shift, shift + width, paint.style(f"plain {over}"))
+        if shift:
+            strip = Strip([*paint.segments([("‹", "bright")], over), *strip.crop(1, width)])
+        if total - shift > width:
+            strip = Strip([*strip.crop(0, width - 1), *paint.segments([("›", "bright")], over)])
+        return strip
 
     def action_step(self, by: int) -> None:
         """To the next switch, round the end."""

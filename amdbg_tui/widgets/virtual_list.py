@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.style import Style
@@ -20,7 +19,6 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Region, Size
-from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollTo
 from textual.selection import Selection
@@ -28,7 +26,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
-from amdbg_tui.widgets.paint import Paint, Row, text_of
+from amdbg_tui.widgets.paint import Paint, Row, text_of, width_of
 
 SEARCH_WINDOW_S = 1.5
 """Letters typed within this time of each other make one search, as in am-dbg."""
@@ -36,6 +34,13 @@ CACHE_ROWS = 1024
 TITLE_S = 1.0
 SHIFT_COLUMNS = 8
 FALLBACK_PAINT = Paint({})
+VI_KEYS: dict[str, tuple[str, int] | tuple[str]] = {
+    "j": ("cursor", 1),
+    "k": ("cursor", -1),
+    "g": ("first",),
+    "G": ("last",),
+    "upper_g": ("last",),
+}
 
 
 def paint_of(app: App[object]) -> Paint:
@@ -65,27 +70,13 @@ class VirtualList(ScrollView, can_focus=True):
         Binding("pagedown,alt+n", "page(1)", "Page down", show=False),
         Binding("home", "first", "First", show=False),
         Binding("end", "last", "Last", show=False),
-        Binding("left", "shift(-1)", "Left", show=False),
-        Binding("right", "shift(1)", "Right", show=False),
+        Binding("shift+left", "shift(-1)", "Left", show=False),
+        Binding("shift+right", "shift(1)", "Right", show=False),
         Binding("enter", "open", "Open", show=False),
     ]
 
-    @dataclass
-    class Moved(Message):
-        """The cursor came to another row."""
-
-        list: VirtualList
-        index: int
-
-    @dataclass
-    class Opened(Message):
-        """Enter on a row, or a click on the row under the cursor."""
-
-        list: VirtualList
-        index: int
-
     searchable = False
-    """Letters typed search; a list where they should not leaves this off."""
+    """Letters typed search; where they do not, `j k g G` move as in vi."""
     tails = False
     """New rows come at the end, and the cursor may stick to it."""
 
@@ -133,6 +124,20 @@ class VirtualList(ScrollView, can_focus=True):
 
     def moved_by_hand(self) -> None:
         """The person moved the cursor."""
+
+    def opened(self, index: int) -> None:
+        """Enter on a row, or a click on the row under the cursor."""
+
+    def clicked(self, index: int, column: int) -> bool:
+        """A click on a place of a row; True when it has a meaning of its own."""
+        return False
+
+    def row_cells(self, index: int) -> int:
+        """How wide a row is, for shifting sideways."""
+        return width_of(self.build_row(index, self.row_width))
+
+    def scrolled_away(self) -> None:
+        """The wheel or the scroll bar ended following."""
 
     def reached_top(self) -> None:
         """The wheel goes on above the first row."""
@@ -245,6 +250,15 @@ class VirtualList(ScrollView, can_focus=True):
         segments = self._paint.segments(row, over)
         fill = self._paint.style(over) if over else ground
         strip = Strip(segments).apply_style(ground) if not over else Strip(segments)
+        if strip.cell_length - self.shift > width > 1:  # a row that is cut says so
+            more = Strip(
+                [
+                    *strip.crop(self.shift, self.shift + width - 1),
+                    *self._paint.segments([("›", "grey")], over),
+                ]
+            )
+            strip = more if over else more.apply_style(ground)
+            return strip.crop_extend(0, width, fill)
         return strip.crop_extend(self.shift, self.shift + width, fill)
 
     @property
@@ -259,19 +273,24 @@ class VirtualList(ScrollView, can_focus=True):
 
     # Moving.
 
-    def go(self, index: int, *, centre: bool = False) -> None:
-        """Move the cursor to a row and bring it into sight."""
+    def go(self, index: int, *, centre: bool = False, margin: int = 0) -> None:
+        """Move the cursor to a row and bring it into sight, `margin` rows from the edges."""
         index = max(0, min(self._count - 1, index))
         before, self.cursor = self.cursor, index
         height = self.size.height
         top = self.scroll_offset.y
-        if not top <= index < top + height:
-            to = index - height // 2 if centre else (index if index < top else index - height + 1)
+        margin = min(margin, max(0, (height - 1) // 2))
+        if not top + margin <= index < top + height - margin:
+            to = (
+                index - height // 2
+                if centre
+                else index - margin
+                if index < top + margin
+                else index - height + 1 + margin
+            )
             self.scroll_to(y=max(0, to), animate=False, force=True)
         self.refresh_row(before)
         self.refresh_row(index)
-        if before != index:
-            self.post_message(self.Moved(self, index))
 
     def _by_hand(self, index: int) -> None:
         at_end = index >= self._count - 1
@@ -298,8 +317,11 @@ class VirtualList(ScrollView, can_focus=True):
         self._by_hand(self._count - 1)
 
     def action_shift(self, by: int) -> None:
-        """Sideways, for rows wider than the list."""
-        shift = max(0, self.shift + by * SHIFT_COLUMNS)
+        """Sideways, as far as rows in sight are wider than the list."""
+        top = self.scroll_offset.y
+        rows = range(top, min(self._count, top + self.size.height))
+        most = max(0, max((self.row_cells(index) for index in rows), default=0) - self.row_width)
+        shift = max(0, min(most, self.shift + by * SHIFT_COLUMNS))
         if shift != self.shift:
             self.shift = shift
             self.refresh()
@@ -307,7 +329,7 @@ class VirtualList(ScrollView, can_focus=True):
     def action_open(self) -> None:
         """Open the row under the cursor."""
         if self._count:
-            self.post_message(self.Opened(self, self.cursor))
+            self.opened(self.cursor)
 
     def on_click(self, event: events.Click) -> None:
         """The first click on a row moves there, the second opens it."""
@@ -316,6 +338,8 @@ class VirtualList(ScrollView, can_focus=True):
             return
         index = offset.y + self.scroll_offset.y
         if not 0 <= index < self._count:
+            return
+        if self.clicked(index, offset.x + self.shift):
             return
         if index == self.cursor:
             self.action_open()
@@ -326,7 +350,7 @@ class VirtualList(ScrollView, can_focus=True):
         """The wheel ends following: the person looks at something."""
         if self.following:
             self.following = False
-            self.moved_by_hand()
+            self.scrolled_away()
         elif self._count and self.scroll_offset.y <= 0:
             self.reached_top()
 
@@ -334,13 +358,18 @@ class VirtualList(ScrollView, can_focus=True):
         """So does dragging the scroll bar."""
         if self.following and event.y is not None and event.y < self.max_scroll_y:
             self.following = False
-            self.moved_by_hand()
+            self.scrolled_away()
 
     # Search as you type.
 
     def on_key(self, event: events.Key) -> None:
-        """Letters search in the rows; a minus or digit only continues a search."""
+        """Letters search in the rows, or move in them; a minus or digit only continues a search."""
         character = event.character
+        if not self.searchable and (by := VI_KEYS.get(event.key)):
+            event.stop()
+            event.prevent_default()
+            getattr(self, f"action_{by[0]}")(*by[1:])
+            return
         if not self.searchable or character is None or len(character) != 1:
             return
         if event.key.startswith(("alt+", "ctrl+")):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from amdbg_tui.history import History
 from amdbg_tui.history.records import (
@@ -212,8 +213,16 @@ def records() -> list[Record]:
 
 def fixed_history() -> History:
     """The fixed history in memory, with `live` up to date."""
-    history = History(None)
-    history.append(records())
+    return recorded(records())
+
+
+def recorded(made: Iterable[Record]) -> History:
+    """Records as if they had come when they say they did."""
+    clock = [0.0]
+    history = History(None, clock=lambda: clock[0])
+    for second, group in groupby(made, key=lambda record: int(record.at_s * 2)):
+        clock[0] = max(clock[0], second / 2 - START + 3_600)
+        history.append(list(group))
     history.refresh()
     return history
 

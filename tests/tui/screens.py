@@ -14,16 +14,13 @@ from amdbg_tui.app import App, Peer
 from amdbg_tui.history import History
 from amdbg_tui.history.records import Record
 from amdbg_tui.settings import Settings
-from tests.tui.fixed_history import NOW, fixed_history
+from tests.tui.fixed_history import NOW, fixed_history, recorded
 
 Act = Callable[[App, Pilot[int]], Awaitable[None]]
 
 
 def history_of(records: Iterable[Record]) -> History:
-    history = History(None)
-    history.append(list(records))
-    history.refresh()
-    return history
+    return recorded(records)
 
 
 def run(

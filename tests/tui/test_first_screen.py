@@ -13,9 +13,11 @@ def test_the_first_screen_shows_machines_under_peers_beside_states_and_log() -> 
         assert "◆ demo-you" in text
         assert "Machines:9" in text
         assert "- worker-1" in text
-        assert "order-4711 · Schema:12" in text
+        assert "order-4711 · 12 states" in text
         assert "├─●Start" in text
-        assert "[state] +Packed -Paid" in text
+        assert "+Packed -Paid" in text
+        assert "● LIVE" in text
+        assert "Packed removes Paid." in text
         assert "#demo ● joined · 5 peers" in text
 
     run(look)
@@ -27,7 +29,7 @@ def test_an_own_machine_is_chosen_first_and_the_cursor_chooses_others() -> None:
         await pilot.press("end")
         assert app.view.machine_key == LIGHT
         await pilot.pause()
-        assert "TrafficLight · Schema:7" in text_of(app)
+        assert "TrafficLight · 7 states" in text_of(app)
 
     run(look)
 
@@ -39,7 +41,8 @@ def test_doubt_is_a_sign_and_a_word_not_only_a_colour() -> None:
         assert "sensor-boiler ? ER|47" in words_of(app)
         assert "hearsay" in text
         assert "stale" in text
-        app.machines.show(app.machines.lines[8].key)  # type: ignore[arg-type]
+        app.view.select_machine(app.panes["machines"].lines[8].key)  # type: ignore[union-attr]
+        app.update_panes()
         await pilot.pause()
         await pilot.pause()
         text = text_of(app)

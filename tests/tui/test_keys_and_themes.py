@@ -10,6 +10,7 @@ from textual.widget import Widget
 
 from amdbg_tui import keymap, themes
 from amdbg_tui.app import App
+from amdbg_tui.panes.registry import BARS, PANES
 from amdbg_tui.settings import Locations, Settings
 from amdbg_tui.widgets.text_list import TextList
 from tests.tui.fixed_history import NOW, fixed_history
@@ -17,16 +18,21 @@ from tests.tui.screens import run, text_of, until
 
 
 def test_every_key_of_the_table_does_something_the_app_can_do() -> None:
+    owners = {kind.pane_name: kind for kind in (*PANES, *BARS)}
     for key in keymap.KEYMAP:
         name = re.split(r"\(", key.action)[0]
-        assert hasattr(App, f"action_{name}"), key.id
+        owner = owners[key.pane] if key.pane else App
+        if key.pane == "machines" or not key.pane or key.pane in owners:
+            assert hasattr(owner, f"action_{name}"), key.id
         assert key.group in keymap.GROUPS
 
 
 def test_no_key_is_given_twice_and_single_letters_stay_free_for_searching() -> None:
-    keys = [name for key in keymap.KEYMAP for name in key.keys.split(",")]
-    assert len(keys) == len(set(keys))
-    assert not [name for name in keys if len(name) == 1 and name.isalpha()]
+    assert keymap.clashes({}) == []
+    everywhere = [name for key in keymap.KEYMAP if not key.local for name in key.keys.split(",")]
+    assert not [name for name in everywhere if len(name) == 1 and name.isalpha()]
+    searching = {kind.pane_name for kind in PANES if kind.searchable}
+    assert not [key.id for key in keymap.KEYMAP if key.local and key.pane in searching]
 
 
 def test_the_help_is_made_from_the_table_and_names_changed_keys() -> None:
@@ -41,7 +47,7 @@ def test_the_help_is_made_from_the_table_and_names_changed_keys() -> None:
             assert key.help in shown
         await pilot.press("escape")
         await pilot.pause()
-        assert "order-4711 · Schema:12" in text_of(app)
+        assert "order-4711 · 12 states" in text_of(app)
 
     run(look, keys={"app.help": "f8"})
 
@@ -49,9 +55,9 @@ def test_the_help_is_made_from_the_table_and_names_changed_keys() -> None:
 def test_a_key_can_be_changed_and_the_old_one_is_free() -> None:
     async def look(app: App, pilot: Pilot[int]) -> None:
         await pilot.press("alt+w")
-        assert app.view.log.scope == "machine"
+        assert app.view.scope == "machine"
         await pilot.press("f7")
-        assert app.view.log.scope == "peer"
+        assert app.view.scope == "peer"
 
     run(look, keys={"find.scope": "f7"})
 
@@ -66,7 +72,7 @@ def test_a_changed_key_without_a_meaning_is_named() -> None:
 def test_the_palette_finds_commands_and_themes() -> None:
     async def look(app: App, pilot: Pilot[int]) -> None:
         titles = [command.title for command in app.get_system_commands(app.screen)]
-        assert "Freeze (space)" in titles
+        assert "Live (space alt+v)" in titles
         assert "Theme: high-contrast" in titles
         await pilot.press("ctrl+p", *"theme: light")
         await pilot.pause(0.5)
@@ -78,12 +84,15 @@ def test_the_palette_finds_commands_and_themes() -> None:
 
 def test_the_toolbar_is_used_without_a_mouse() -> None:
     async def look(app: App, pilot: Pilot[int]) -> None:
-        app.toolbar.focus()
+        app.switches.focus()
         await pilot.pause()
-        await pilot.press("right", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: app.view.level == 3)
         await pilot.press("left", "left", "enter")
         await until(pilot, lambda: app.view.shows["gone"] is False)
+        app.transport.focus()
+        await pilot.press("right", "right", "enter")
+        await until(pilot, lambda: not app.view.is_live)
 
     run(look)
 
@@ -144,7 +153,7 @@ def test_a_theme_that_does_not_exist_is_said_and_the_dark_one_used() -> None:
 def test_themes_change_while_it_runs() -> None:
     async def look(app: App, pilot: Pilot[int]) -> None:
         before = app.paint
-        await pilot.press("alt+j")
+        await pilot.press("ctrl+t")
         await pilot.pause()
         assert app.theme != "dark"
         assert app.paint is not before
@@ -164,12 +173,12 @@ def test_the_row_under_the_cursor_is_copied() -> None:
 
 def test_what_was_selected_with_the_mouse_is_copied_before_ctrl_c_leaves() -> None:
     async def look(app: App, pilot: Pilot[int]) -> None:
-        await pilot.mouse_down(app.log_pane, offset=(3, 2))
-        await pilot.hover(app.log_pane, offset=(15, 2))
-        await pilot.mouse_up(app.log_pane, offset=(15, 2))
+        await pilot.mouse_down(app.panes["records"], offset=(3, 2))
+        await pilot.hover(app.panes["records"], offset=(15, 2))
+        await pilot.mouse_up(app.panes["records"], offset=(15, 2))
         await pilot.pause()
         await pilot.press("ctrl+c")
-        assert app.clipboard.startswith("23:58")
+        assert app.clipboard.startswith("58:")
         assert app.is_running
         await pilot.press("ctrl+c")
         await pilot.pause()
@@ -207,7 +216,7 @@ def test_a_change_of_focus_paints_the_two_panes_and_not_the_whole_screen() -> No
             framed.append(text_of(app).count("╔"))
             assert app.focused is not None
             assert app.focused.has_focus
-        assert sorted(framed) == [0, 1, 1, 1, 1]  # the toolbar has no frame
+        assert sorted(framed) == [0, 1, 1, 1, 1]  # a toolbar has no frame
         assert whole == []
 
     run(look)

@@ -17,7 +17,7 @@ from amdbg_tui.node.commands import Command, Outcome, Preview
 from tests.tui.fixed_history import LIGHT, NOW, ORDER, STREET, fixed_history
 from tests.tui.pictures import AnsweringNode
 from tests.tui.screens import run, text_of, until
-from tests.tui.test_records_panes import ticked
+from tests.tui.test_records import ticked
 
 
 def test_a_machine_that_takes_the_place_of_one_with_the_same_schema_is_shown_with_its_own_clock() -> None:
@@ -29,7 +29,7 @@ def test_a_machine_that_takes_the_place_of_one_with_the_same_schema_is_shown_wit
         history.append([fresh])
         await until(pilot, lambda: "order-4712 ·" in text_of(app))
         assert "Start    |7" in " ".join(text_of(app).split("├─●Start")[1].split("|")) or "|7" in text_of(app)
-        assert app.schema.row_version(2)[1] in (0, 7, 8)
+        assert app.panes["states"].row_version(2)[1] in (0, 7, 8)
 
     run(act, history=history)
 
@@ -71,26 +71,26 @@ def test_dragging_the_scroll_bar_ends_following() -> None:
     history.append([ticked(tick) for tick in range(20, 200)])
 
     async def act(app: App, pilot: Pilot[int]) -> None:
-        await pilot.press("4", "end")
+        await pilot.press("end", "3")
         await pilot.pause()
-        assert app.view.following
-        app.transitions.post_message(ScrollTo(y=5, animate=False))
-        await until(pilot, lambda: not app.view.following)
+        assert app.view.is_live
+        app.panes["records"].post_message(ScrollTo(y=5, animate=False))
+        await until(pilot, lambda: not app.view.is_live)
         app.frame()
         await pilot.pause()
-        assert app.transitions.scroll_offset.y == 5
+        assert app.panes["records"].scroll_offset.y == 5
 
     run(act, history=history)
 
 
-def test_slash_in_the_transitions_goes_back_to_the_transitions() -> None:
+def test_slash_in_the_records_goes_back_to_the_records() -> None:
     async def act(app: App, pilot: Pilot[int]) -> None:
-        await pilot.press("4", "/")
+        await pilot.press("3", "/")
         await pilot.pause()
-        assert "/ transitions ›" in text_of(app)
+        assert "/ records ›" in text_of(app)
         await pilot.press("enter")
         await pilot.pause()
-        assert app.focused is app.transitions
+        assert app.focused is app.panes["records"]
 
     run(act, size=(140, 50))
 
@@ -100,13 +100,13 @@ def test_the_palette_key_can_be_changed_and_clashes_are_named() -> None:
         await until(
             pilot,
             lambda: any(
-                "slash is given to find.filter and see.follow" in n.message for n in app._notifications
+                "slash is given to time.live and find.filter" in n.message for n in app._notifications
             ),
         )
         await pilot.press("f9")
         await until(pilot, lambda: len(app.screen_stack) == 2)
 
-    run(act, keys={"app.palette": "f9", "see.follow": "slash"})
+    run(act, keys={"app.palette": "f9", "time.live": "slash"})
 
 
 def test_no_key_of_the_table_clashes_with_another() -> None:
@@ -115,7 +115,7 @@ def test_no_key_of_the_table_clashes_with_another() -> None:
 
 def test_what_is_marked_in_a_list_shifted_sideways_is_what_is_copied() -> None:
     async def act(app: App, pilot: Pilot[int]) -> None:
-        pane = app.log_pane
+        pane = app.panes["records"]
         await pilot.press("3")
         whole = pane.get_selection(Selection(Offset(0, 0), Offset(60, 0)))
         assert whole is not None
@@ -136,7 +136,7 @@ def test_a_row_of_a_peers_messages_is_copied_with_its_kind() -> None:
         app.view.select_machine(None, STREET)
         app.action_pane("peer")
         await pilot.pause()
-        rows = [app.peer.row_text(at) for at in range(app.peer.row_count())]
+        rows = [app.panes["peer"].row_text(at) for at in range(app.panes["peer"].row_count())]
         assert any(row.startswith("updates") for row in rows)
         assert STREET in rows
 
@@ -147,13 +147,13 @@ def test_figures_of_a_peer_do_not_sort_the_machines_anew() -> None:
     history = fixed_history()
 
     async def act(app: App, pilot: Pilot[int]) -> None:
-        lines = app.machines.lines
+        lines = app.panes["machines"].lines
         detail = app.history.live.peers[STREET].detail
         assert isinstance(detail, PeerDetailRecord)
         history.append([replace(detail, round_trip_s=0.9)])
         app.frame()
         await pilot.pause()
-        assert app.machines.lines is lines
+        assert app.panes["machines"].lines is lines
         assert "900 ms" in text_of(app)
 
     run(act, history=history)

@@ -46,10 +46,10 @@ def test_every_state_of_affairs_has_its_own_words(more: list[Record], words: str
 
 def test_escape_shows_the_topic_machine_while_nobody_else_is_there() -> None:
     async def look(app: App, pilot: Pilot[int]) -> None:
-        assert "topic-demo · Schema:13" not in text_of(app)
+        assert "topic-demo · 13 states" not in text_of(app)
         await pilot.press("escape")
         await pilot.pause()
-        assert "topic-demo · Schema:13" in text_of(app)
+        assert "topic-demo · 13 states" in text_of(app)
 
     run(look, history=history_of([*ME, standing("failed", "no answer")]))
 
@@ -78,7 +78,7 @@ def test_the_first_machine_that_comes_ends_the_empty_screen() -> None:
             ]
         )
         await pilot.pause(0.1)
-        assert "lamp · Schema:4" in text_of(app)
+        assert "lamp · 4 states" in text_of(app)
         assert app.view.machine_key == key
 
     run(look, history=history)
@@ -88,6 +88,6 @@ def test_a_lost_connection_is_told_above_the_panes_that_stay() -> None:
     async def look(app: App, pilot: Pilot[int]) -> None:
         text = text_of(app)
         assert "Reconnecting: what you see may be out of date · lost root 4 s ago" in text
-        assert "order-4711 · Schema:12" in text
+        assert "order-4711 · 12 states" in text
 
     run(look, history=history_of([*records(), standing("reconnecting", "lost root 4 s ago")]))

@@ -27,7 +27,7 @@ def screen(tmp_path: Path) -> Iterator[Terminal]:
 
 def start(screen: Terminal) -> None:
     screen.run(sys.executable, "-m", "tests.tui.terminal_app")
-    screen.sees("order-4711 · Schema:12")
+    screen.sees("order-4711 · 12 states")
 
 
 def test_it_starts_answers_keys_and_quits_with_a_clean_terminal(screen: Terminal) -> None:
@@ -36,9 +36,9 @@ def test_it_starts_answers_keys_and_quits_with_a_clean_terminal(screen: Terminal
     screen.press("Enter")
     screen.sees("no relations")
     screen.press("?")
-    screen.sees("Show only what matches")
+    screen.sees("To the record before")
     screen.press("Escape")
-    screen.sees_no_longer("Show only what matches")
+    screen.sees_no_longer("To the record before")
     screen.press("C-q")
     assert screen.ended_with() == 0
     assert "Machines:9" not in screen.text()
@@ -52,15 +52,15 @@ def test_ctrl_c_with_nothing_selected_leaves_too(screen: Terminal) -> None:
 
 def test_it_follows_the_size_of_the_terminal(screen: Terminal) -> None:
     screen.resize(80, 24)
-    screen.sees_no_longer("Log:")
-    screen.sees("Schema:12")
+    screen.sees_no_longer("Why ·")
+    screen.sees("12 states")
     screen.resize(60, 24)
-    screen.sees_no_longer("Schema:12")
+    screen.sees_no_longer("12 states")
     screen.sees("Machines:9")
     screen.press("3")
-    screen.sees("Log:changes")
+    screen.sees("Records ·")
     screen.resize(210, 50)
-    for title in ("Transitions:", "Machines:9", "Schema:12", "Log:changes"):
+    for title in ("Records ·", "Machines:9", "12 states", "Why ·"):
         screen.sees(title)
     screen.press("C-q")
     assert screen.ended_with() == 0
@@ -81,7 +81,7 @@ def test_it_can_be_suspended_and_comes_back_as_it_was(screen: Terminal) -> None:
     screen.press("2", "Down", "Down")
     screen.sees("Start active")
     screen.press("C-z")
-    screen.sees_no_longer("Schema:12")
+    screen.sees_no_longer("12 states")
     screen.run("fg")
     screen.sees("Start active")
     screen.press("C-q")
@@ -92,7 +92,7 @@ def test_a_click_chooses_and_a_row_is_copied_through_the_terminal(screen: Termin
     lines = screen.text().splitlines()
     line = next(place for place, text in enumerate(lines) if "TrafficLight" in text)
     screen.click(5, line)
-    screen.sees("TrafficLight · Schema:7")
+    screen.sees("TrafficLight · 7 states")
     screen.press("M-c")
     screen.sees("Copied")
     assert screen.clipboard().endswith("/TrafficLight")

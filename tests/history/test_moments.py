@@ -192,7 +192,9 @@ def test_a_clock_outlives_the_transitions_that_made_it(tmp_path: Path) -> None:
             assert then.machines[PUMP].in_error
             assert then.machines[LAMP].clock == (then.machines[LAMP].transitions, 0, 0)
         assert history.at(history.last).machines[LAMP].transitions == 2_000
-        assert history.at(5).machines[PUMP].clock == (1, 1)  # the oldest moment that can be told
+        oldest = history.at(5)  # stands for the oldest moment that can be told, and says which that is
+        assert oldest.moment == oldest.newest_number == oldest.machines[LAMP].last_transition > 1_000
+        assert oldest.machines[PUMP].clock == (1, 1)
         assert [loss.kind for _, loss in history.losses] == ["dropped"]  # said once, counted from then on
     with History(path, bounds) as again:
         assert again.live.machines[PUMP].clock == (1, 1)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from amdbg_tui.history import History, HistoryError, LossKind, RecordClass, recorder
+from amdbg_tui.history import History, HistoryError, LossKind, RecordClass, TransitionFilter, recorder
 from amdbg_tui.history.backlog import Backlog
 from amdbg_tui.history.moments import Moment, Numbered, Numbering
 from amdbg_tui.history.recordings import look_at
@@ -73,6 +73,27 @@ def test_the_screen_sees_at_once_what_the_disk_does_not_take(tmp_path: Path) -> 
             screen.join(5.0)
             assert done == [(100, 0, 0), (50, 0, 0), 101]
         assert history.flush()
+
+
+def test_a_long_search_in_another_thread_keeps_nobody_waiting(tmp_path: Path) -> None:
+    with History(tmp_path / "run.db") as history:
+        history.append([machine(LAMP), *lamp_ticks(5_000)])
+        apart = history.cursor_apart()
+        looked: list[int] = []
+
+        def look_meanwhile() -> bool:
+            """Asked by the search, which holds what it reads with."""
+            screen = threading.Thread(
+                target=lambda: looked.append(len(history.cursor().page(limit=5).moments))
+            )
+            screen.start()
+            screen.join(5.0)
+            return False
+
+        assert len(apart.numbers(TransitionFilter(text="on"), canceled=look_meanwhile)) == 5_000
+        assert set(looked) == {5}
+        history.append([tick(LAMP, (5_000, 0, 0), (5_001, 0, 0))])
+        assert len(apart.numbers()) == 5_001
 
 
 def test_a_full_disk_is_said_as_long_as_it_lasts_and_what_came_meanwhile_is_in_the_file(

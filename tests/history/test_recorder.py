@@ -366,6 +366,15 @@ def test_when_a_reader_cannot_keep_up_clock_changes_merge_and_no_clock_goes_wron
     assert len(backlog) == 0
 
 
+def test_an_error_among_merged_changes_is_still_an_error() -> None:
+    backlog = Backlog(limit=1)
+    came_and_went = [tick(LAMP, (0, 0, 0), (0, 0, 1)), tick(LAMP, (0, 0, 1), (0, 0, 2))]
+    backlog.put(numbered([machine(LAMP), *came_and_went]))
+    moment = backlog.take(100).entries[-1]
+    assert isinstance(moment, Moment)
+    assert (moment.stands_for, moment.error, moment.record.after) == (2, True, (0, 0, 2))
+
+
 def test_large_records_take_the_room_of_several_so_that_memory_stays_bounded() -> None:
     """A hostile machine of 5,000 states: its clocks take 150 times the memory."""
     wide = replace(

@@ -44,6 +44,7 @@ class RecordsPane(Pane):
         self._rows_for: Hashable = None
         self._placed_for: Hashable = None
         self._taken = 0
+        self._forgotten = 0
         self._names_width = NAME_CELLS
         self._scrolled = False
         self._wrong = ""
@@ -86,6 +87,7 @@ class RecordsPane(Pane):
             held = self.moment_at(self.cursor)
             offset = self.cursor - self.scroll_offset.y
             self._rows_for = rows_for
+            self._forgotten = self.window.forgotten
             self.rows, self._taken = [], 0
             self._names_width = self._name_cells()
             self._add_rows(width)
@@ -94,8 +96,24 @@ class RecordsPane(Pane):
                 self._set_count(len(self.rows))
                 self.scroll_to(y=max(0, self.cursor - offset), animate=False, force=True)
             self.rebuilt()
-        elif self._taken < len(self.window.moments):
+            return
+        if self._forgotten != self.window.forgotten:
+            self._forget_rows()
+        if self._taken < len(self.window.moments):
             self._add_rows(width)
+
+    def _forget_rows(self) -> None:
+        """The oldest records were let go: their rows go too, without making the others anew."""
+        self._taken -= self.window.forgotten - self._forgotten
+        self._forgotten = self.window.forgotten
+        oldest = self.window.moments[0].number
+        count = next((at for at, row in enumerate(self.rows) if row[0].number >= oldest), len(self.rows))
+        del self.rows[:count]
+        self._taken = max(0, self._taken)
+        self.cursor = max(0, self.cursor - count)
+        if not self.following:
+            self._set_count(len(self.rows))
+            self.scroll_to(y=max(0, self.scroll_offset.y - count), animate=False, force=True)
 
     def _name_cells(self) -> int:
         names = {moment.record.key for moment in self.window.moments[-200:]}
@@ -112,7 +130,7 @@ class RecordsPane(Pane):
         self._taken = len(moments)
 
     def _add_record(self, moment: Moment, before: float | None, width: int, level: int) -> None:
-        if self._cells_of(moment) <= width:
+        if self._cells_of(moment, width) <= width:
             self.rows.append((moment, 0, None, before))
         else:
             rows = wrap(self._record_row(moment, before, width), max(20, width), " " * self._indent(width))
@@ -129,10 +147,10 @@ class RecordsPane(Pane):
                 self.rows.append((moment, place, row, before))
                 place += 1
 
-    def _cells_of(self, moment: Moment) -> int:
+    def _cells_of(self, moment: Moment, width: int) -> int:
         """About how wide a record's row is; never too little."""
         record = moment.record
-        total = self._indent(self.row_width) + 14
+        total = self._indent(width) + 14
         total += sum(len(moment.names[at]) + 6 for at in moment.changed if at < len(moment.names))
         if not moment.changed or not record.accepted:
             total += sum(len(name) + 2 for name in record.called) + 34

@@ -6,7 +6,7 @@ Records newer than the moment are dimmed. A row that is too long goes on in the 
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from rich.cells import cell_len
 
@@ -17,7 +17,7 @@ from amdbg_tui.panes.pane import Pane
 from amdbg_tui.panes.record_filter import fold
 from amdbg_tui.panes.record_window import RecordWindow
 from amdbg_tui.panes.view import LEVELS, View
-from amdbg_tui.widgets.paint import Row, clip, pad, width_of, wrap
+from amdbg_tui.widgets.paint import Row, Span, clip, pad, width_of, wrap
 
 SHORT_TIMES_BELOW = 60
 """Narrower panes leave out the hour, which the time bar shows."""
@@ -133,7 +133,7 @@ class RecordsPane(Pane):
         if self._cells_of(moment, width) <= width:
             self.rows.append((moment, 0, None, before))
         else:
-            rows = wrap(self._record_row(moment, before, width), max(20, width), " " * self._indent(width))
+            rows = self._broken_row(moment, before, width)
             self.rows += [(moment, place, row, before) for place, row in enumerate(rows)]
         if level == 0 or not (moment.record.log or moment.record.error):
             return
@@ -146,6 +146,17 @@ class RecordsPane(Pane):
             for row in wrap([(indent, "plain"), *spans], max(20, width), indent + " " * 8):
                 self.rows.append((moment, place, row, before))
                 place += 1
+
+    def _broken_row(self, moment: Moment, before: float | None, width: int) -> list[Row]:
+        """A record that needs several lines: what was asked, and by whom, stands unbroken at the end of the last one."""
+        origin = looks.origin(moment.record)
+        rows = wrap(self._record_row(moment, before, width, ()), max(20, width), " " * self._indent(width))
+        used, needed = width_of(rows[-1]), width_of(origin)
+        if used + 1 + needed > width:
+            rows.append([])
+            used = 0
+        rows[-1] += [(" " * max(1, width - used - needed), "plain"), *origin] if origin else []
+        return rows
 
     def _cells_of(self, moment: Moment, width: int) -> int:
         """About how wide a record's row is; never too little."""
@@ -196,7 +207,7 @@ class RecordsPane(Pane):
         only = f" · only {view.state}" if view.only_state and view.state else ""
         like = f" · like {view.filter.typed}" if view.filter else ""
         self.set_title(
-            f"Records · {view.scope_words} · {count}{level}{only}{like}",
+            f"Records · {view.scope_words} · {count}{like}{only}{level}",
             key=(self._made_for, view.level, self.size.width),
         )
         if self._wrong:
@@ -285,7 +296,9 @@ class RecordsPane(Pane):
         machine = self.view.live.machines.get(key)  # type: ignore[call-overload]
         return machine.record.machine_id if machine is not None else words.short_id(str(key[0]))  # type: ignore[index]
 
-    def _record_row(self, moment: Moment, before: float | None, width: int) -> Row:
+    def _record_row(
+        self, moment: Moment, before: float | None, width: int, origin: Sequence[Span] | None = None
+    ) -> Row:
         """Sign, time, machine, what changed; at the right what was asked, and by whom."""
         record = moment.record
         sign, look = looks.outcome(record, bool(moment.changed))
@@ -298,8 +311,10 @@ class RecordsPane(Pane):
             trust = words.TRUST_LOOK.get(record.trust, "plain")
             row += [(pad(self._name_of(record.key), self._names_width), trust), (" ", "plain")]
         row += looks.change(moment, self.view.state)
-        origin = looks.origin(record)
+        origin = looks.origin(record) if origin is None else origin
         room = width - width_of(row)
+        if not origin:
+            return row
         if width_of(origin) < room:
             row += [(" " * (room - width_of(origin)), "plain"), *origin]
         else:

@@ -319,9 +319,9 @@ class StatesPane(Pane):
         elif self.mode == "matrix":
             about = "".join(f"{at:>3}" for at in range(min(len(machine.names), room // 3)))
         elif self.mode == "rain":
-            about = f"rain: a record a column, {len(self.lanes.numbers)} of them"
+            about = f"rain · {len(self.lanes.numbers)} records"
         else:
-            about = f"−{words.span_words(lane.SPANS_S[self.span])} · one column {self._column_words()}"
+            about = f"−{words.span_words(lane.SPANS_S[self.span])} · {self._column_words()} a column"
         return [
             *row,
             (" " * max(1, self._lane_column(machine, width) - width_of(row)), "plain"),

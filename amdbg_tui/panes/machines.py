@@ -64,12 +64,7 @@ class MachinesPane(Pane):
             self.show_selected()
         sort = "" if view.sort == "name" else f" · by {view.sort}"
         then = "" if view.is_live else f" · at {words.clock_time(view.wall_s)[:8]}"
-        total = sum(machine.time_sum for machine in now.machines.values()) if self._counts else 0
-        count = (
-            f"Machines:{len(now.machines)} T:{words.number(total)}"
-            if self._counts
-            else f"Machines:{len(now.machines)}"
-        )
+        count = f"Machines:{len(now.machines)}"
         self.set_title(count + sort + then, key=made_for)
         if not self.search:
             hidden = f"{len(view.hidden)} hidden" if view.hidden else ""
@@ -80,10 +75,6 @@ class MachinesPane(Pane):
             )
             self.set_subtitle(text)
         self.sync()
-
-    @property
-    def _counts(self) -> bool:
-        return self.size.width >= 34
 
     def _activity(self, now: Live) -> Hashable:
         """Sorted by activity or errors, the order changes once a second at most."""

@@ -52,6 +52,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return complain(error.format_message(), WRONG_INPUT)
     except Exception as error:
+        from amdbg_tui.history.tables import HistoryError
+
+        if isinstance(error, HistoryError):
+            return complain(str(error), WRONG_INPUT)
         if isinstance(error, OSError) and output.is_of_output(error):
             text, status = output.give_up(error)
             return complain(text, status) if text else status
@@ -431,10 +435,24 @@ def _open_screen(places: Locations, settings: Settings, request: JoinRequest, de
 def _add_commands() -> None:
     from amdbg_tui.compare_command import compare
     from amdbg_tui.debugger_command import dbg
+    from amdbg_tui.headless.asking import reach, what_if, why
     from amdbg_tui.headless.commands import ls, record, tail, watch
     from amdbg_tui.recordings_command import export, open_recording, recordings
 
-    for command in (dbg, ls, watch, tail, record, open_recording, recordings, export, compare):
+    for command in (
+        dbg,
+        ls,
+        watch,
+        tail,
+        record,
+        reach,
+        what_if,
+        why,
+        open_recording,
+        recordings,
+        export,
+        compare,
+    ):
         commands.add_command(command)
 
 

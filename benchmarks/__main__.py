@@ -6,7 +6,17 @@ import importlib.util
 import subprocess
 import sys
 
-BENCHMARKS = ("machine", "wire", "transport", "peer", "history", "tui")
+BENCHMARKS = (
+    "machine",
+    "wire",
+    "transport",
+    "discovery",
+    "peer",
+    "history",
+    "answers",
+    "telemetry",
+    "tui",
+)
 
 
 def main() -> int:

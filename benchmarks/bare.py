@@ -29,7 +29,7 @@ class BareTransport:
         identity = Identity.new()
         self.peer_id = identity.peer_id
         plan = new_plan(settings, identity)
-        Applier().all(FOR_PLANS, plan)
+        Applier(["read_packets_at_once"]).all(FOR_PLANS, plan)
         self.parts: Parts = build(plan)
         # `never_dial_on_the_side` stays out, because bare dialling needs it.
         Applier(["never_dial_on_the_side", "connect_only_when_told"]).all(FOR_PARTS, self.parts)

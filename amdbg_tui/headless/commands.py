@@ -33,7 +33,8 @@ class Seconds(click.ParamType[float]):
         return float(match[1]) * self._units[match[2]]
 
 
-def _common(command: Callable[..., Any]) -> Callable[..., Any]:
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The arguments of all that read a source."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="One object a line (docs/json.md)."),
         click.option("--topic", default="", metavar="NAME", help="The topic, when a peer offers several."),
@@ -50,7 +51,8 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("named", nargs=-1, required=True, metavar="ADDR...|FILE")(command)
 
 
-def _choosing(command: Callable[..., Any]) -> Callable[..., Any]:
+def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that choose machines."""
     for option in (
         click.option("--id", "id_exact", default="", help="Machines with this id."),
         click.option("--id-part", "id_partial", default="", help="With this in their id."),
@@ -66,8 +68,8 @@ def _choosing(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("ls", short_help="List peers, machines or states.")
-@_common
-@_choosing
+@common
+@choosing
 @click.option("--peers", "what", flag_value="peers", help="List peers.")
 @click.option(
     "--machines", "what", flag_value="machines", default="machines", help="List machines (default)."
@@ -126,7 +128,7 @@ def ls(named: tuple[str, ...], topic: str, wait_s: float, as_json: bool, what: s
 
 
 @click.command("watch", short_help="Say when an expression becomes true.")
-@_common
+@common
 @click.argument("text", metavar="EXPR")
 @click.option("--until", is_flag=True, help="End with status 0 as soon as it is true.")
 @click.option(
@@ -168,8 +170,8 @@ def watch(
 
 
 @click.command("tail", short_help="Print records as they come.")
-@_common
-@_choosing
+@common
+@choosing
 @click.option("--lines", "-n", "count", default=20, show_default=True, help="Records to begin with.")
 @click.option("--follow/--no-follow", "-f", default=True, help="Go on until Ctrl-C (a topic only).")
 def tail(

@@ -40,6 +40,8 @@ from amdbg_tui.settings import HistorySettings
 DEFAULTS = HistorySettings()
 MOST_AT_ONCE = 5_000
 """Records applied by one refresh, so that it takes some ten milliseconds at most."""
+FOLLOWED_AT_ONCE = 10_000
+"""Records of another process taken in at once."""
 FOLLOW_S = 0.2
 """How often a recording that is still written is looked at for news."""
 
@@ -343,11 +345,12 @@ class History:
     def _follow(self) -> None:
         while not self._closing.wait(FOLLOW_S):
             with contextlib.suppress(HistoryError):
-                self.look_for_news()
+                while self.look_for_news() and not self._closing.is_set():
+                    pass
 
     def look_for_news(self) -> int:
         """Take in what came to the file since; how many records. Raises `HistoryError`."""
-        newest = self._cursor.newest_number
+        newest = min(self._cursor.newest_number, self._followed + FOLLOWED_AT_ONCE)
         if newest <= self._followed:
             return 0
         entries = self._cursor.entries(self._followed, newest)

@@ -10,6 +10,7 @@ the one with the smaller peer id does, and the other waits whether that helped.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from math import inf
@@ -24,9 +25,13 @@ _TRUST = {How.GIVEN: 0, How.LIST: 1, How.BOOK: 2, How.MDNS: 3, How.TOLD: 4, How.
 class SeekerSettings:
     """How eagerly peers are sought. Times are in seconds."""
 
-    wanted: int = 8
-    """Connected peers of the topic at which nobody more is dialled (GossipSub's mesh has 6)."""
-    dials_at_once: int = 8
+    wanted: int = 4
+    """Connected peers of the topic that are sought at once. A handshake costs a tenth of a second of a core on both sides."""
+    most: int = 8
+    """Connected peers at which nobody more is dialled; between the two one more now and then, lest the topic falls apart
+    into groups that are content with each other (GossipSub's mesh has 6)."""
+    one_more_s: float = 10.0
+    dials_at_once: int = 3
     dial_interval_s: float = 0.05
     """The least time between two dials: a whole network does not dial a newcomer at the same instant."""
     dials_of_strangers: int = 32
@@ -58,6 +63,8 @@ class Dial:
 class _Hint:
     peer_id: str
     number: int
+    rank: bytes
+    """Its place in an order of our own."""
     records: dict[tuple[How, str], Found] = field(default_factory=dict)
     due_s: float = 0.0
     failed: int = 0
@@ -86,7 +93,7 @@ class Seeker:
         self._last_dial_s = -inf
         self._stranger_dials: list[float] = []
         self._count = 0
-        self._newest_next = False
+        self._turn = 0
 
     # -- what happens
 
@@ -108,12 +115,15 @@ class Seeker:
         if hint is None:
             if len(self._hints) >= settings.peers and not self._make_room(found):
                 return
-            hint = self._hints[found.peer_id] = _Hint(found.peer_id, self._count)
+            hint = self._hints[found.peer_id] = _Hint(found.peer_id, self._count, self._rank(found.peer_id))
             hint.due_s = now + self._patience(now, found)
             self._count += 1
         elif place not in hint.records and len(hint.records) >= settings.sources:
             return
         hint.records[place] = found
+
+    def _rank(self, peer_id: str) -> bytes:
+        return hashlib.blake2b(f"{self._own_id} {peer_id}".encode(), digest_size=8).digest()
 
     def _gone(self, place: tuple[How, str]) -> None:
         """Forget one record, which says that its peer is gone; whoever has no other is forgotten."""
@@ -190,17 +200,14 @@ class Seeker:
             if _TRUST[found.how] > _TRUST[How.BOOK]:
                 self._stranger_dials.append(now)
             self._last_dial_s = now
-            self._newest_next = not self._newest_next
+            self._turn += 1
             self._how.setdefault(hint.peer_id, found.told_how)
             dials.append(Dial(hint.peer_id, tuple(dict.fromkeys(addresses))[:MOST_ADDRESSES], found.told_how))
         return dials
 
     def _next(self, now: float) -> _Hint | None:
-        settings = self._settings
         dialling = sum(hint.dialling for hint in self._hints.values())
-        if len(self._connected) + dialling >= settings.wanted or dialling >= settings.dials_at_once:
-            return None
-        if now < self._last_dial_s + settings.dial_interval_s:
+        if now < self._pause(dialling):
             return None
         waiting = [hint for hint in self._waiting(now) if hint.due_s <= now]
         if not waiting:
@@ -211,9 +218,24 @@ class Seeker:
             return waiting[0]
         fewest = min(hint.failed for hint in waiting)
         waiting = [hint for hint in waiting if hint.failed == fewest]
-        # The newest and the oldest take turns: a flood before or after an honest peer does not bury it.
-        pick = max if self._newest_next else min
-        return pick(waiting, key=lambda hint: hint.number)
+        # Each peer has an order of its own, or all would dial the same ones. The newest and the oldest have their turn,
+        # so that a flood before or after an honest peer does not bury it.
+        match self._turn % 4:
+            case 1:
+                return max(waiting, key=lambda hint: hint.number)
+            case 3:
+                return min(waiting, key=lambda hint: hint.number)
+        return min(waiting, key=lambda hint: hint.rank)
+
+    def _pause(self, dialling: int) -> float:
+        """When the next dial may begin; inf when not before something else happens."""
+        settings = self._settings
+        busy = len(self._connected) + dialling
+        if dialling >= settings.dials_at_once or busy >= settings.most:
+            return inf
+        if busy >= settings.wanted:
+            return inf if dialling else self._last_dial_s + settings.one_more_s
+        return self._last_dial_s + settings.dial_interval_s
 
     def _waiting(self, now: float) -> list[_Hint]:
         """Those that may be dialled now or later, but for strangers while too many were."""
@@ -231,14 +253,15 @@ class Seeker:
         """When `due` is worth asking next, if nothing happens before; inf when only then."""
         dialling = sum(hint.dialling for hint in self._hints.values())
         settings = self._settings
-        if len(self._connected) + dialling >= settings.wanted or dialling >= settings.dials_at_once:
+        pause = self._pause(dialling)
+        if pause == inf:
             return inf
         waiting = self._waiting(now)
         first = min((hint.due_s for hint in waiting), default=inf)
         held_back = len(self._hints) - dialling - len(self._connected & self._hints.keys()) - len(waiting)
         if held_back > 0 and self._stranger_dials:
             first = min(first, self._stranger_dials[0] + settings.window_s)
-        return max(first, self._last_dial_s + settings.dial_interval_s) if first < inf else inf
+        return max(first, pause)
 
     def how_found(self, peer_id: str) -> str:
         """How a peer was found: `given`, `list`, `book`, `mdns`, `told by PEER`, `dialled us`; empty when unknown."""

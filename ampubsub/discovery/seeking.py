@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import trio
 
@@ -31,7 +32,7 @@ from ampubsub.transport.interface import (
 )
 
 log = logging.getLogger("ampubsub.discovery")
-_DIAL_S = 5.0
+_DIAL_S = 12.0
 _SUBSCRIBES_S = 3.0
 """So long a reached peer may take to say that it takes part in the topic."""
 
@@ -176,7 +177,8 @@ class Seeking:
             if dial.peer_id in self._transport.connected_peers():
                 reached = await self._takes_part(dial.peer_id)
                 if not reached and dial.peer_id in self._reached:
-                    await self._transport.disconnect(dial.peer_id)
+                    with suppress(TransportError):  # it may be closing
+                        await self._transport.disconnect(dial.peer_id)
         finally:
             if not reached:
                 self._transport.forget(dial.peer_id)

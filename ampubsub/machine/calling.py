@@ -41,7 +41,7 @@ def negotiate(
 
 
 def _asks(walk: Walk, resolution: Resolution, account: Account | None) -> Sequence[Call]:
-    if account is None or walk.handlers is None:
+    if account is None or walk.handlers is None or walk.options.log_level < 5:
         return resolution.asks
     return _listed(walk, Negotiation(walk.rules, resolution).after(None, walk.handlers), False)
 
@@ -146,7 +146,7 @@ def carry_out(
             calls = resolution.finals
             waits = machine._subscriptions
             awaited = waits is not None and waits.args and waits.awaits(resolution.enters, transition.args)
-            if awaited or account is not None or walk.generation != resolved_in:
+            if awaited or walk.generation != resolved_in or options.log_level >= 5:
                 calls = _listed(walk, _final_roles(resolution), bool(awaited))
                 closely = True
 

@@ -107,7 +107,7 @@ class Waiter:
 
     __slots__ = ("__weakref__", "_callbacks", "_place", "_what", "done", "error")
 
-    def __init__(self, what: str | tuple[str, ...], done: bool = False) -> None:
+    def __init__(self, what: str | tuple[str | tuple[str, ...], ...], done: bool = False) -> None:
         self._what = what
         self.done = done
         self.error: Exception | None = None
@@ -119,7 +119,9 @@ class Waiter:
     def what(self) -> str:
         """What is waited for, in words, for error texts."""
         what = self._what
-        return what if isinstance(what, str) else "".join(what)
+        if isinstance(what, str):
+            return what
+        return "".join(part if isinstance(part, str) else " ".join(part) for part in what)
 
     def finish(self) -> None:
         """It happened. Idempotent; does nothing after a failure."""
@@ -160,12 +162,6 @@ class Waiter:
                     self._place.hold(None)
 
         return leave
-
-    def hang(self, place: Place) -> None:
-        """From now on `place` tells when it is done."""
-        self._place = place
-        if self._callbacks is not None:
-            place.hold(self)
 
     def _tell(self) -> None:
         place, self._place = self._place, None

@@ -147,43 +147,46 @@ class Machine(MachineView):
 
         Executed, canceled, or (inside a handler) queued. Raises `UnknownStateError`.
         """
+        walk = self._walk
         if event is None:
-            known = self._walk.place.adds.get(states)
+            known = walk.place.adds.get(states)
             if known is not None:
-                result = self._walk.again(known, args)
+                result = walk.again(known, args)
                 if result is not None:
                     return result
-        if self._refuses() or (
-            self._full() and (event is not None or EXCEPTION not in states or self.is_err())
-        ):
-            return CANCELED
+        if walk.disposing or walk.backoff_until or len(walk.queue.waiting) >= walk.options.queue_limit:
+            exempt = event is None and EXCEPTION in states and not self.is_err()
+            if self._refuses() or (walk.is_full and not exempt):
+                return CANCELED
         return self._mutate(ADD, states, args, event, 0 if event is None else 1)
 
     def remove(self, *states: str, args: Args | None = None, event: Event | None = None) -> Result:
         """Deactivate states. Raises `UnknownStateError`."""
+        walk = self._walk
         if event is None:
-            known = self._walk.place.removes.get(states)
+            known = walk.place.removes.get(states)
             if known is not None:
-                result = self._walk.again(known, args)
+                result = walk.again(known, args)
                 if result is not None:
                     return result
-        if self._refuses() or (
-            self._full() and (event is not None or EXCEPTION not in states or not self.is_err())
-        ):
-            return CANCELED
-        if self._walk.running and not self._walk.queue.waiting and self.not_(*states):
+        if walk.disposing or walk.backoff_until or len(walk.queue.waiting) >= walk.options.queue_limit:
+            exempt = event is None and EXCEPTION in states and self.is_err()
+            if self._refuses() or (walk.is_full and not exempt):
+                return CANCELED
+        if walk.running and not walk.queue.waiting and self.not_(*states):
             return EXECUTED
         return self._mutate(REMOVE, states, args, event, 1)
 
     def set(self, *states: str, args: Args | None = None, event: Event | None = None) -> Result:
         """Make these states, with what they imply, the only active ones. Raises `UnknownStateError`."""
+        walk = self._walk
         if event is None:
-            known = self._walk.place.sets.get(states)
+            known = walk.place.sets.get(states)
             if known is not None:
-                result = self._walk.again(known, args)
+                result = walk.again(known, args)
                 if result is not None:
                     return result
-        if self._walk.disposing or self._full():
+        if walk.disposing or walk.is_full:
             return CANCELED
         return self._mutate(SET, states, args, event, 1)
 
@@ -210,7 +213,7 @@ class Machine(MachineView):
         self, state: str, error: BaseException | None, args: Args | None = None, event: Event | None = None
     ) -> Result:
         """Add an error state together with Exception."""
-        if error is None or self._refuses() or (event is not None and self._full()):
+        if error is None or self._refuses() or (event is not None and self._walk.is_full):
             return CANCELED
         self._known((state,))
         walk = self._walk
@@ -267,9 +270,9 @@ class Machine(MachineView):
         called = self._called(states)
         walk, rules = self._walk, self._walk.rules
         numbers = [self._index[name] for name in called]
-        findings = Findings(rules.names, rules.schema, called, [])
-        target, reached = rules.resolve(kind, numbers, walk.order, walk.active, findings)
         wanted = mask_of(numbers)
+        findings = Findings(rules.names, rules.schema, called, [])
+        target, reached = rules.resolve(kind, numbers, wanted, walk.order, walk.active, findings)
         entered = reached & ~walk.active | wanted & rules.multi & walk.active & reached
         names = rules.names
         refused = () if kind is REMOVE else tuple(names[n] for n in numbers if not reached >> n & 1)
@@ -289,14 +292,16 @@ class Machine(MachineView):
     ) -> Result:
         """Queue and run. `behind` is what Go adds to the queue tick it answers with."""
         walk = self._walk
-        walk.check_thread()
+        if walk.thread != get_ident():
+            walk.check_thread()
         called = self._called(states)
         plain = walk.queue.waiting and not args and not any(self._schema[name].multi for name in called)
         if plain and walk.queue.is_duplicate(kind, called):
             self.log_line(3, f"[queue:skipped] Duplicate detected for [{kind.value}] {' '.join(called)}")
             return EXECUTED
-        source = event.transition.source if event is not None else None
-        mutation = Mutation(kind, called, args or None, source=source)
+        mutation = Mutation(kind, called, args or None)
+        if event is not None:
+            mutation.source = event.transition.source
         result = walk.append(mutation)
         return Result(mutation.queue_tick + behind) if result >= 2 else result
 
@@ -314,9 +319,6 @@ class Machine(MachineView):
     def _refuses(self) -> bool:
         walk = self._walk
         return walk.disposing or (walk.backoff_until > 0.0 and monotonic() < walk.backoff_until)
-
-    def _full(self) -> bool:
-        return len(self._walk.queue.waiting) >= self._walk.options.queue_limit
 
     def add_breakpoint(
         self, added: Iterable[str] = (), removed: Iterable[str] = (), *, strict: bool = False
@@ -436,6 +438,10 @@ class Machine(MachineView):
     def log(self, text: str) -> None:
         """Write a line of the program's own to the machine's log (level external)."""
         self._walk.log.line(1, "[exter] " + text.replace("\n", " "))
+
+    def logs(self, level: int) -> bool:
+        """Whether a line of that level would be written to the log."""
+        return level <= self._walk.options.log_level
 
     def log_line(self, level: int, text: str) -> None:
         """Write one line to the log, kept with the running transition and given to the logger."""

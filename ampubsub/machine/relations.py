@@ -87,12 +87,15 @@ class Relations:
         self,
         kind: MutationKind,
         called: Sequence[int],
+        wanted: int,
         order: Sequence[int],
         active: int,
         findings: Findings | None = None,
     ) -> tuple[list[int], int]:
-        """The target states in handler order, and their mask. `order` are the active states, `active` their mask."""
-        wanted = mask_of(called)
+        """The target states in handler order, and their mask.
+
+        `order` are the active states; `wanted` and `active` are the masks of `called` and `order`.
+        """
         left_out = 0
         if kind is ADD:
             mask = wanted | active
@@ -116,16 +119,12 @@ class Relations:
                 mask |= 1 << state
         if mask & self.requirers or findings is not None:
             mask = self._required(states, mask, findings)
-        removed = 0
-        for state in bits(mask & self.removers):
-            removed |= self.remove[state]
+        removed = self._removed(mask) if mask & self.removers else 0
         contested = mask & removed
         if contested:
             kept = self._kept(states, mask, contested, active, findings)
             if kept != mask:
-                mask, removed = kept, 0
-                for state in bits(mask & self.removers):
-                    removed |= self.remove[state]
+                mask, removed = kept, self._removed(kept)
         if mask & adders:
             kept_states = [state for state in states if mask >> state & 1]
             kept_states.reverse()
@@ -139,8 +138,19 @@ class Relations:
         if mask & self.requirers or findings is not None:
             mask = self._required(states, mask, findings)
         states = [state for state in states if mask >> state & 1]
-        self.sort(states, mask, findings)
+        if len(states) > 1:
+            self.sort(states, mask, findings)
         return states, mask
+
+    def _removed(self, mask: int) -> int:
+        """What the states of a mask drive out."""
+        remove, removed = self.remove, 0
+        left = mask & self.removers
+        while left:
+            low = left & -left
+            removed |= remove[low.bit_length() - 1]
+            left ^= low
+        return removed
 
     def _implied(
         self, states: Sequence[int], adders: int, present: int, left_out: int, findings: Findings | None
@@ -199,16 +209,22 @@ class Relations:
 
     def sort(self, states: list[int], mask: int, findings: Findings | None = None) -> None:
         """Put states in handler order, in place. `mask` has the same states."""
-        if len(states) < 2:
-            return
         if mask & self.placed:
             states.sort(key=self.place.__getitem__)
-        if self.any_after:
+        if self.any_after and len(states) > 1:
             sort_by_after(states, self.first, findings.compared if findings is not None else None)
 
     def auto_candidates(self, active: int) -> tuple[int, ...]:
         """Inactive Auto states that no active state removes, in index order."""
-        return tuple([state for state in bits(self.auto & ~active) if not self.removed_by[state] & active])
+        removed_by, found = self.removed_by, []
+        left = self.auto & ~active
+        while left:
+            low = left & -left
+            state = low.bit_length() - 1
+            if not removed_by[state] & active:
+                found.append(state)
+            left ^= low
+        return tuple(found)
 
 
 def _turned(masks: Sequence[int]) -> list[int]:

@@ -82,13 +82,18 @@ class Resolution:
         """States active before, in order."""
         self.active = active
         """Their mask."""
-        base = tuple([state for state in called if not refused >> state & 1]) if refused else called
-        target, reached = rules.resolve(kind, base, before, active, findings)
+        wanted = 0
+        for state in called:
+            wanted |= 1 << state
+        if refused:
+            base = tuple([state for state in called if not refused >> state & 1])
+            target, reached = rules.resolve(kind, base, wanted & ~refused, before, active, findings)
+        else:
+            target, reached = rules.resolve(kind, called, wanted, before, active, findings)
         self.target: tuple[int, ...] = tuple(target)
         """States active afterwards, in handler order."""
         self.reached = reached
         """Their mask."""
-        wanted = mask_of(called)
         lacking = wanted & ~reached
         if kind is REMOVE:
             accepted = True
@@ -120,7 +125,8 @@ class Resolution:
         left = active & ~reached
         if left:
             exits = [state for state in before if left >> state & 1]
-            rules.sort(exits, left, findings)
+            if len(exits) > 1:
+                rules.sort(exits, left, findings)
             self.exits = tuple(exits)
             self.left = left
         again = wanted & rules.multi & active & reached

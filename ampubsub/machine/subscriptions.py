@@ -34,6 +34,9 @@ class Watched(Protocol):
     def tick(self, state: str) -> int:
         """Tick of a state."""
 
+    def logs(self, level: int) -> bool:
+        """Whether a line of that level would be written."""
+
     def log_line(self, level: int, text: str) -> None:
         """Write to its log."""
 
@@ -50,7 +53,9 @@ class Wait:
         self.drop: Callable[[Wait], object] | None = None
         """Takes it out of where it hangs."""
         self._undo: Undo | None = None
-        waiter.hang(self)
+        waiter._place = self
+        if waiter._callbacks is not None:
+            self._held = waiter
         if context is not None:
             self._undo = context.on_done(self._context_ended)
 
@@ -89,11 +94,11 @@ class StatesGroup:
 
     __slots__ = ("active", "hangs_on", "mask", "serial", "states", "waits")
 
-    def __init__(self, states: tuple[str, ...], active: bool, serial: int) -> None:
+    def __init__(self, states: tuple[str, ...], active: bool, mask: int, serial: int) -> None:
         self.states = states
         self.active = active
+        self.mask = mask
         self.serial = serial
-        self.mask = 0
         self.hangs_on = -1
         self.waits: dict[Wait, None] = {}
 
@@ -136,10 +141,6 @@ class Heap:
     def __init__(self) -> None:
         self.items: list[tuple[int, int, Wait]] = []
         self._over = 0
-
-    def push(self, number: int, wait: Wait) -> None:
-        """Add a wait for a number."""
-        heappush(self.items, (number, wait.serial, wait))
 
     def reached(self, number: int) -> list[tuple[int, Wait]]:
         """Take out what waits for this number or a lower one and is not over."""
@@ -236,33 +237,45 @@ class Subscriptions:
     # -- binding ---------------------------------------------------------------------------------
 
     def when(
-        self, waiter: Waiter, states: tuple[str, ...], active: bool, context: Context | None, now: int
+        self,
+        waiter: Waiter,
+        states: tuple[str, ...],
+        mask: int,
+        active: bool,
+        context: Context | None,
+        lacking: int,
     ) -> None:
-        """Fire once all states are active (or none is) at the same time. `now` is the mask of active states."""
+        """Fire once all states are active (or none is) at the same time. `lacking` are those of the mask that lack it."""
         key = (states, active)
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = StatesGroup(states, active, self._next())
-            for state in states:
-                group.mask |= 1 << self._index[state]
-            self._hang(group, group.mask & ~now if active else group.mask & now)
-        wait = Wait(waiter, self._next(), context)
+            self._serial += 1
+            group = self._groups[key] = StatesGroup(states, active, mask, self._serial)
+            self._hang(group, lacking)
+        self._serial += 1
+        wait = Wait(waiter, self._serial, context)
         if not wait.is_over:
             group.waits[wait] = None
             wait.drop = partial(self._drop_from, group)
         elif not group.waits:
             self._unhang(group)
-        self.machine.log_line(3, f"[{'when' if active else 'whenNot'}:new] {' '.join(states)}")
+        if self.machine.logs(3):
+            self.machine.log_line(3, f"[{'when' if active else 'whenNot'}:new] {' '.join(states)}")
 
     def _hang(self, group: StatesGroup, lacking: int) -> None:
         low = lacking & -lacking
         group.hangs_on = state = low.bit_length() - 1
         if group.active:
             self.entering |= low
-            self.enter.setdefault(state, {})[group] = None
+            table = self.enter
         else:
             self.leaving |= low
-            self.leave.setdefault(state, {})[group] = None
+            table = self.leave
+        hanging = table.get(state)
+        if hanging is None:
+            table[state] = {group: None}
+        else:
+            hanging[group] = None
 
     def _unhang(self, group: StatesGroup) -> None:
         table = self.enter if group.active else self.leave
@@ -287,23 +300,28 @@ class Subscriptions:
         self, waiter: Waiter, states: tuple[str, ...], times: tuple[int, ...], context: Context | None
     ) -> None:
         """Fire once every state has reached its tick, each at its own moment. Unknown states never do."""
-        tick, index = self.machine.tick, self._index
-        wait = TimeWait(waiter, self._next(), context)
+        self._serial += 1
+        wait = TimeWait(waiter, self._serial, context)
+        if wait.is_over:
+            return
         wait.states, wait.times = states, times
-        missing = [(state, time) for state, time in zip(states, times, strict=True) if tick(state) < time]
-        wait.missing = len(missing)
-        places = [index[state] for state, _ in missing if state in index]
-        if not wait.is_over:
-            for state, time in missing:
-                if state in index:
-                    place = index[state]
-                    self.ticking |= 1 << place
+        tick, index = self.machine.tick, self._index
+        missing, places = 0, []
+        for state, time in zip(states, times, strict=True):
+            if tick(state) < time:
+                missing += 1
+                place = index.get(state)
+                if place is not None:
+                    places.append(place)
                     heap = self.times.get(place)
                     if heap is None:
                         heap = self.times[place] = Heap()
-                    heap.push(time, wait)
-            wait.drop = partial(self._drop_time, places)
-        self.machine.log_line(3, f"[whenTime:new] {','.join(states)} {' '.join(map(str, times))}")
+                        self.ticking |= 1 << place
+                    heappush(heap.items, (time, self._serial, wait))
+        wait.missing = missing
+        wait.drop = partial(self._drop_time, places)
+        if self.machine.logs(3):
+            self.machine.log_line(3, f"[whenTime:new] {','.join(states)} {' '.join(map(str, times))}")
 
     def _drop_time(self, places: Sequence[int], _: Wait) -> None:
         for place in places:
@@ -316,7 +334,8 @@ class Subscriptions:
 
     def when_args(self, waiter: Waiter, state: str, args: Args, context: Context | None) -> None:
         """Fire when the state is entered with these arguments."""
-        self.machine.log_line(3, f"[whenArgs:new] {state} ({','.join(args)})")
+        if self.machine.logs(3):
+            self.machine.log_line(3, f"[whenArgs:new] {state} ({','.join(args)})")
         wait = ArgsWait(waiter, self._next(), context)
         if wait.is_over:
             return
@@ -338,7 +357,8 @@ class Subscriptions:
 
     def when_query(self, waiter: Waiter, query: Callable[[Any], bool], context: Context | None) -> None:
         """Fire after the first accepted transition at which the query is true."""
-        self.machine.log_line(3, f"[whenQuery:new] {len(self._queries)}")
+        if self.machine.logs(3):
+            self.machine.log_line(3, f"[whenQuery:new] {len(self._queries)}")
         wait = QueryWait(waiter, self._next(), context)
         if not wait.is_over:
             wait.query = query
@@ -347,9 +367,10 @@ class Subscriptions:
 
     def when_queue(self, waiter: Waiter, tick: int) -> None:
         """Fire after the first accepted transition at or past that queue tick."""
-        self.machine.log_line(3, f"[whenQueue:new] {tick}")
+        if self.machine.logs(3):
+            self.machine.log_line(3, f"[whenQueue:new] {tick}")
         wait = Wait(waiter, self._next(), None)
-        self._queue.push(tick, wait)
+        heappush(self._queue.items, (tick, wait.serial, wait))
         wait.drop = lambda _: self._queue.one_is_over()
 
     def when_queue_ends(self, waiter: Waiter) -> None:
@@ -376,7 +397,8 @@ class Subscriptions:
             return context
         self.contexts[place] = context
         self.lasting |= 1 << place
-        self.machine.log_line(3, f"[ctx:new] {state}")
+        if self.machine.logs(3):
+            self.machine.log_line(3, f"[ctx:new] {state}")
         return context
 
     def renamed(self, names: Sequence[str], active: Callable[[str], bool]) -> None:
@@ -450,7 +472,8 @@ class Subscriptions:
             if self.lasting >> state & 1:
                 self.lasting &= ~(1 << state)
                 context = self.contexts.pop(state)
-                self.machine.log_line(3, f"[ctx:match] {context.state}")
+                if self.machine.logs(3):
+                    self.machine.log_line(3, f"[ctx:match] {context.state}")
                 calls.append(context.cancel)
         fired: Fired = []
         self._moved(entered, left, now, fired)
@@ -459,7 +482,8 @@ class Subscriptions:
                 self._ticked(state, clock[state], fired)
         if accepted and self._queue.items:
             for reached, wait in self._queue.reached(queue_tick):
-                self.machine.log_line(3, f"[whenQueue:match] {reached}")
+                if self.machine.logs(3):
+                    self.machine.log_line(3, f"[whenQueue:match] {reached}")
                 _fire(wait, fired)
         calls += [waiter.finish for waiter in fired]
         if accepted and self._queries:
@@ -500,7 +524,8 @@ class Subscriptions:
             kind = "when" if group.active else "whenNot"
             for wait in list(group.waits):
                 if not wait.is_over:
-                    self.machine.log_line(3, f"[{kind}:match] {' '.join(group.states)}")
+                    if self.machine.logs(3):
+                        self.machine.log_line(3, f"[{kind}:match] {' '.join(group.states)}")
                     _fire(wait, fired)
             group.waits.clear()
 
@@ -511,7 +536,8 @@ class Subscriptions:
             wait.missing -= 1
             if not wait.missing:
                 times = " ".join(map(str, wait.times))
-                self.machine.log_line(3, f"[whenTime:match] {' '.join(wait.states)} [{times}]")
+                if self.machine.logs(3):
+                    self.machine.log_line(3, f"[whenTime:match] {' '.join(wait.states)} [{times}]")
                 _fire(wait, fired)
         if not heap.items and state in self.times:
             del self.times[state]
@@ -530,7 +556,8 @@ class Subscriptions:
             except Exception as error:
                 calls.append(partial(waiter.fail, error))
                 continue
-            self.machine.log_line(3, f"[whenQuery:match] {number}")
+            if self.machine.logs(3):
+                self.machine.log_line(3, f"[whenQuery:match] {number}")
             calls.append(waiter.finish)
         return calls
 
@@ -560,7 +587,8 @@ class Subscriptions:
         fired: Fired = []
         for wait in sorted(found, key=lambda wait: wait.serial):
             if not wait.is_over and wait.matches(args):
-                self.machine.log_line(3, f"[whenArgs:match] {self._names[state]} ({','.join(wait.args)})")
+                if self.machine.logs(3):
+                    self.machine.log_line(3, f"[whenArgs:match] {self._names[state]} ({','.join(wait.args)})")
                 _fire(wait, fired)
         return [waiter.finish for waiter in fired]
 

@@ -163,19 +163,11 @@ class MachineView:
 
     def when(self, *states: str, ctx: Context | None = None) -> Waiter:
         """Done once all states are active at the same time. Raises `UnknownStateError`."""
-        waiter = self._waiter(self.id, " to have ", " ".join(states), " active")
-        if not self._closed(waiter):
-            self._known(states)
-            self._wait_states(waiter, states, True, ctx)
-        return waiter
+        return self._wait_states(states, True, ctx)
 
     def when_not(self, *states: str, ctx: Context | None = None) -> Waiter:
         """Done once none of the states is active. Raises `UnknownStateError`."""
-        waiter = self._waiter(self.id, " to have ", " ".join(states), " inactive")
-        if not self._closed(waiter):
-            self._known(states)
-            self._wait_states(waiter, states, False, ctx)
-        return waiter
+        return self._wait_states(states, False, ctx)
 
     def when_err(self, ctx: Context | None = None) -> Waiter:
         """Done once Exception is active."""
@@ -296,6 +288,10 @@ class MachineView:
             found = self._subscriptions = Subscriptions(self, self._names)
         return found
 
+    def logs(self, level: int) -> bool:
+        """Whether a line of that level would be written to the machine's log."""
+        return False
+
     def log_line(self, level: int, text: str) -> None:
         """Write one line to the machine's log; a replica has none."""
 
@@ -330,11 +326,24 @@ class MachineView:
     def _end_waiter(self, waiter: Waiter) -> None:
         waiter.fail(MachineGoneError(f"{waiter.what}: it will not happen, {self._gone}"))
 
-    def _wait_states(self, waiter: Waiter, states: Sequence[str], active: bool, ctx: Context | None) -> None:
-        if all(self.is_(state) is active for state in states):
-            waiter.finish()
+    def _wait_states(self, states: tuple[str, ...], active: bool, ctx: Context | None) -> Waiter:
+        waiter = Waiter((self.id, " to have ", states, " active" if active else " inactive"))
+        if self._gone:
+            self._end_waiter(waiter)
+            return waiter
+        index, mask = self._index, 0
+        try:
+            for state in states:
+                mask |= 1 << index[state]
+        except KeyError:
+            self._known(states)
+        now = self._active_mask()
+        lacking = mask & ~now if active else mask & now
+        if lacking:
+            self.subscriptions.when(waiter, states, mask, active, ctx, lacking)
         else:
-            self.subscriptions.when(waiter, tuple(states), active, ctx, self._active_mask())
+            waiter.finish()
+        return waiter
 
     def _apply_clock(self, ticks: Sequence[int]) -> None:
         """Take over a whole clock (one tick for each state) and tell whoever waits."""

@@ -82,6 +82,7 @@ class Walk:
         "queue",
         "rules",
         "running",
+        "stands",
         "thread",
         "tracers",
     )
@@ -105,6 +106,8 @@ class Walk:
         self.memory: Memory = known.memory
         self.place = _NOWHERE
         """Where the machine stands while it is idle."""
+        self.stands: tuple[tuple[int, ...] | None, Place | None] = (None, None)
+        """The order that it stood at last, and its place in the memory, if it has been there before."""
         self.count = 0
         """Transitions so far."""
         self.running = False
@@ -120,6 +123,11 @@ class Walk:
         self.thread: int | None = None
 
     # -- what everything goes through --------------------------------------------------------------
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the queue takes no more."""
+        return len(self.queue.waiting) >= self.options.queue_limit
 
     def failed(self, error: BaseException) -> None:
         """Others' code raised: to be raised again once the queue has run, or at once when it does not."""
@@ -157,6 +165,7 @@ class Walk:
         """Handlers or the schema changed, or the machine goes: what is remembered is of no use."""
         self.generation += 1
         self.place = _NOWHERE
+        self.stands = (None, None)
 
     def append(self, mutation: Mutation) -> Result:
         """Queue a mutation and run the queue, unless it runs already."""
@@ -170,6 +179,8 @@ class Walk:
 
     def _announce(self, mutation: Mutation) -> None:
         """Tell onlookers of a mutation in the queue."""
+        if self.options.log_level < 3 and not self.tracers.mutation_queued and not self.machine.breakpoints:
+            return
         if self.options.log_level >= 3:
             place = "queue" if mutation.queue_tick else "prepend"
             called = " ".join(mutation.called)
@@ -266,7 +277,9 @@ class Walk:
         finally:
             self.log.transition = None
             self.running = False
-        self._over()
+        waits = self.machine._subscriptions
+        if self.tracers.queue_end or self.dispose_next or (waits is not None and waits.queue_ends):
+            self._over()
         self.stand(None)
         failures, self.failures = self.failures, outer
         if failures is not None:
@@ -348,6 +361,7 @@ class Walk:
                 return
             self.backoff_until = 0.0
         place = self.memory.place(self.order, self.active, limit)
+        self.stands = self.order, place
         if place is not None:
             self.place = place
             if came_by is not None and came_by.target is self.order:
@@ -454,7 +468,9 @@ class Walk:
         elif not mutation.check:
             limit = self.options.remember_plans
             if limit > 0:
-                place = self.memory.place(self.order, self.active, limit)
+                order, place = self.stands
+                if order is not self.order:
+                    place = self.memory.place(self.order, self.active, limit)
                 if place is not None:
                     return self.memory.resolution(place, kind, names, called, mutation.auto, limit)
         return Resolution(

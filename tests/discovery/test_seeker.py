@@ -21,6 +21,8 @@ def found(
 
 
 def seeker(**settings: float) -> Seeker:
+    settings = {"dials_at_once": 8, "wanted": 8, **settings}
+    settings = {"most": settings["wanted"], **settings}
     return Seeker(ME, TAG, SeekerSettings(**{"dial_interval_s": 0.0, **settings}))  # type: ignore[arg-type]
 
 
@@ -255,3 +257,35 @@ def test_how_peers_were_found_is_remembered_while_they_are_connected_and_bounded
     assert one.how_found("first") == "dialled us"
     assert len(one._how) <= 17
     assert one.how_found("nobody") == ""
+
+
+def test_beyond_what_is_wanted_one_more_is_dialled_now_and_then_lest_groups_fall_apart() -> None:
+    one = seeker(wanted=2, most=4, one_more_s=10)
+    for number in range(9):
+        one.found(0, found(f"p{number}", How.BOOK))
+    for peer in dialled(one, 0):
+        one.connected(peer)
+        one.dialled(0, peer, reached=True)
+    assert one.next_due(1) == 10
+    for at in (10.0, 20.0):
+        assert dialled(one, at - 0.1) == []
+        (peer,) = dialled(one, at)
+        one.connected(peer)
+        one.dialled(at, peer, reached=True)
+    assert one.next_due(30) == inf
+    assert dialled(one, 99) == []
+
+
+def test_peers_that_find_the_same_ones_dial_them_in_orders_of_their_own() -> None:
+    first = set()
+    for number in range(12):
+        one = Seeker(f"me{number}", TAG, SeekerSettings(dials_at_once=1))
+        one.found(0, found("gone", How.BOOK))
+        one.due(0)
+        one.dialled(0, "gone", reached=True)
+        one.connected("gone")
+        for other in range(12):
+            one.found(5, found(f"p{other}"))
+        one._turn = 0
+        first.update(dialled(one, 5))
+    assert len(first) >= 6

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from amdbg_tui.history import History, Live, TransitionFilter, cursor, writer
+from amdbg_tui.history.cursor import Canceled
 from amdbg_tui.history.records import (
     ConnectionRecord,
     MachineKey,
@@ -186,12 +187,13 @@ def test_a_clock_outlives_the_transitions_that_made_it(tmp_path: Path) -> None:
         assert history.cursor().page(TransitionFilter(machines=frozenset({PUMP}))).moments == ()
         for number in (first, first + 5, history.last):
             then = history.at(number)
+            assert then.moment == number
             assert then.machines[PUMP].clock == (1, 1)
             assert then.machines[PUMP].in_error
             assert then.machines[LAMP].clock == (then.machines[LAMP].transitions, 0, 0)
         assert history.at(history.last).machines[LAMP].transitions == 2_000
         assert history.at(5).machines[PUMP].clock == (1, 1)  # the oldest moment that can be told
-        assert history.losses[0][1].kind == "dropped"
+        assert [loss.kind for _, loss in history.losses] == ["dropped"]  # said once, counted from then on
     with History(path, bounds) as again:
         assert again.live.machines[PUMP].clock == (1, 1)
         assert again.live.machines[LAMP].transitions == 2_000
@@ -260,6 +262,22 @@ def test_a_page_finds_the_only_match_however_far_back_it_is() -> None:
         assert not reader.page(TransitionFilter(text="nothing like it")).more
 
 
+def test_a_search_that_nobody_waits_for_any_more_can_be_given_up() -> None:
+    with History() as history:
+        history.append([machine(LAMP), *lamp_ticks(10_000)])
+        asked: list[int] = []
+
+        def canceled() -> bool:
+            asked.append(1)
+            return len(asked) == 3
+
+        for search in (history.cursor().numbers, history.cursor().page):
+            asked.clear()
+            with pytest.raises(Canceled):
+                search(TransitionFilter(text="nothing like it"), canceled=canceled)  # type: ignore[operator]
+            assert len(asked) == 3
+
+
 def test_a_wall_clock_that_is_set_back_hides_nothing() -> None:
     """C6: after the jump back, times before it are still found, and the time bar still runs forward."""
     now = [0.0]
@@ -298,3 +316,18 @@ def test_what_programs_tell_has_a_class_of_its_own_with_steps_log_and_arguments(
         assert moment is not None
         assert isinstance(moment.record, TransitionRecord)
         assert moment.record == told
+
+
+def test_a_clock_is_not_forgotten_when_its_class_is_full_before_the_first_keyframe(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    bounds = HistorySettings(network_mb=0.004)
+    with History(path, bounds) as history:
+        history.append([machine(LAMP), machine(PUMP), tick(PUMP, (0, 0), (1, 1))])
+        for record in lamp_ticks(400):
+            history.append([record])
+        first = history.first
+        assert 100 < first < 403
+        for number in (first, history.last):
+            assert history.at(number).machines[PUMP].clock == (1, 1)
+    with History(path, bounds) as again:
+        assert again.live.machines[PUMP].clock == (1, 1)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from amdbg_tui.history import History, HistoryError, LossKind, recorder
+from amdbg_tui.history import History, HistoryError, LossKind, RecordClass, recorder
 from amdbg_tui.history.backlog import Backlog
 from amdbg_tui.history.moments import Moment, Numbered, Numbering
+from amdbg_tui.history.recordings import look_at
 from amdbg_tui.history.records import (
     MachineRecord,
     NoticeRecord,
@@ -250,6 +253,59 @@ def test_an_attack_cannot_make_the_file_larger_than_its_bounds(tmp_path: Path) -
             history.append([replace(machine(LAMP), key=key, states=shapes, clock=(0,) * 100)])
             history.append([tick(key, (0,) * 100, (2**60 + n,) * 100) for _ in range(50)])
     assert path.stat().st_size < 1_500_000
+
+
+def test_a_slow_trickle_of_records_makes_few_blocks(tmp_path: Path) -> None:
+    """Each is in the file at once, yet nobody has to look into thousands of pieces."""
+    path = tmp_path / "run.db"
+    with History(path) as history:
+        history.append([machine(LAMP)])
+        for record in lamp_ticks(3_000):
+            history.append([record])
+    connection = sqlite3.connect(path)
+    (blocks,) = connection.execute("SELECT count(*) FROM blocks WHERE class = 'network'").fetchone()
+    (size,) = connection.execute("SELECT sum(size) FROM blocks WHERE class = 'network'").fetchone()
+    connection.close()
+    assert blocks < 14
+    with History(path) as again:
+        assert again._recorder.writer._shelves[RecordClass.NETWORK].bytes == size  # type: ignore[union-attr]
+
+
+RECORDING = """
+import sys
+from pathlib import Path
+from amdbg_tui.history import History
+from tests.history.test_history import LAMP, machine, tick
+history = History(Path(sys.argv[1]))
+history.feed([machine(LAMP)])
+for n in range(10**9):
+    history.feed([tick(LAMP, (n, 0, 0), (n + 1, 0, 0))])
+    if n == 20_000:
+        print("enough", flush=True)
+"""
+
+
+def test_a_program_that_is_killed_leaves_a_whole_recording_without_a_gap(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    child = subprocess.Popen([sys.executable, "-c", RECORDING, str(path)], stdout=subprocess.PIPE)
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"enough\n"
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+    known = look_at(path)
+    assert not known.is_ended
+    assert not known.is_recorded
+    with History.open(path) as again:
+        ticks = again.live.machines[LAMP].clock[0]
+        assert again.live.machines[LAMP].transitions == ticks > 0
+        kept = [again.moment(number) for number in again.cursor().numbers()[-3_000:]]
+        assert [moment.record.after for moment in kept[:-1]] == [moment.record.before for moment in kept[1:]]  # type: ignore[union-attr]
 
 
 # The queue between threads.

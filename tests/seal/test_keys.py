@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ampubsub.seal import Secret
+from ampubsub.seal import Secret, keys
 from ampubsub.seal.keys import OVERHEAD_BYTES
 
 OURS = Secret((b"k" * 32,))
@@ -130,3 +130,31 @@ def test_the_bytes_of_a_seal_stay_what_they_are() -> None:
         )
         == b"sync"
     )
+
+
+def test_junk_costs_less_than_a_message() -> None:
+    """What is not for us is refused by its first bytes; a wrong seal under the right id costs one opening, of one key."""
+    opened: list[bytes] = []
+    original = keys.crypto_aead_xchacha20poly1305_ietf_decrypt
+
+    def count(sealed: bytes, *others: bytes) -> bytes:
+        opened.append(sealed)
+        return bytes(original(sealed, *others))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "crypto_aead_xchacha20poly1305_ietf_decrypt", count)
+        eight = Secret(tuple(bytes([number]) * 32 for number in range(8)))
+        for junk in (
+            b"",
+            b"\x01" * 44,
+            b"\x00" * 500,
+            b"\x01" * 500,
+            OLD.seal("home", A, b"x"),
+            b"\x02" + OURS.seal("home", A, b"x")[1:],
+        ):
+            assert eight.open("home", A, junk) is None
+        assert opened == []
+        sealed = bytearray(eight.seal("home", A, b"x"))
+        sealed[-1] ^= 1
+        assert eight.open("home", A, bytes(sealed)) is None
+        assert len(opened) == 1

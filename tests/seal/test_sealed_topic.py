@@ -310,3 +310,15 @@ async def test_peers_of_a_sealed_topic_know_each_others_machines_and_a_stranger_
             await remote.when("Open")
             assert remote.source == "first-hand"
             assert await stranger.list_machines(ListFilters(id_exact="door")) == []
+
+
+async def test_a_replayed_message_is_old_to_everybody(autojump_clock: MockClock) -> None:
+    network = MemoryNetwork(seed=1)
+    async with on_network(sealed(network, "a"), sealed(network, "b")) as (a, b):
+        await a.transport.publish("home", b"first")
+        await a.transport.publish("home", b"second")
+        await trio.sleep(1)
+        first, second = [event for event in b.events if isinstance(event, MessageReceived)]
+        replayed = b.transport.open_signed("home", first.signed)
+        assert replayed is not None
+        assert replayed.sequence == first.sequence < second.sequence

@@ -1,4 +1,4 @@
-"""What every transport promises: in memory under a virtual clock, and libp2p on QUIC and TCP over loopback."""
+"""What every transport promises: in memory, and libp2p on QUIC and TCP over loopback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from ampubsub.transport.interface import (
     DIRECT_FRAME_BYTES,
@@ -72,12 +71,6 @@ class Kind:
 @pytest.fixture(params=["memory", "quic-v1", "tcp"])
 def kind(request: pytest.FixtureRequest) -> Kind:
     return Kind(request.param)
-
-
-@pytest.fixture
-def clock(kind: Kind) -> trio.abc.Clock | None:
-    """Virtual time in memory. (pytest-trio takes any clock among the fixtures.)"""
-    return MockClock(autojump_threshold=0) if kind.name == "memory" else trio._core._run.SystemClock()  # type: ignore[attr-defined]
 
 
 async def test_a_message_can_be_told_by_others_and_nobody_can_forge_one(kind: Kind) -> None:

@@ -99,6 +99,15 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert text.count("\n") == 1
 
 
+def test_a_damaged_recording_is_said_in_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / FIRST
+    data = bytearray(path.read_bytes())
+    data[2_000:] = b"\xff" * (len(data) - 2_000)
+    path.write_bytes(data)
+    assert run(["export", str(path), "--lines"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 # R4: odd outputs.
 
 

@@ -25,6 +25,7 @@ from ampubsub.transport.libp2p.frames import FrameReader, FrameTooLargeError, fr
 from ampubsub.transport.libp2p.identity import Identity
 from ampubsub.transport.libp2p.messages import Message, Signer, author_of, refusal, sequence_of
 from ampubsub.transport.libp2p.outlet import Outlet
+from ampubsub.transport.libp2p.pace import Pace
 from ampubsub.transport.libp2p.peers import Traffic
 from ampubsub.transport.libp2p.plan import Applier, Parts
 from ampubsub.transport.libp2p.seen import SeenMessages
@@ -78,8 +79,9 @@ class Gossip:
         checks: Mapping[str, Check],
     ) -> None:
         self.joined: set[str] = set()
-        self.readers: dict[ID, trio.CancelScope] = {}
-        """Who is being read, one stream each as in go-libp2p-pubsub."""
+        self.readers: dict[ID, dict[object, trio.CancelScope]] = {}
+        """Who is being read, one stream of each connection. (go-libp2p-pubsub: one of each peer; but while two
+        connections stand, nobody knows yet which of their streams will go on.)"""
         self._parts = parts
         self._settings = parts.settings
         self._pubsub = parts.pubsub
@@ -92,6 +94,7 @@ class Gossip:
         self._signer = Signer(identity, pubsub.first_sequence_number() if ours else parts.pubsub.counter)
         self._budgets: dict[ID, _Budget] = {}
         self._checks = checks
+        self._pace = Pace(self._settings.coalesce_above, self._settings.coalesce_longest_s)
         self._seen = SeenMessages(self._settings.seen_ttl_s, self._settings.max_seen)
         self._install()
 
@@ -138,6 +141,7 @@ class Gossip:
             return
         frame = framed(rpc_pb2.RPC(publish=[message]).SerializeToString())
         queues = self._pubsub.peer_queues
+        self._pace.queued(len(targets))
         for peer in targets:
             queue = queues.get(peer)
             if queue is None:
@@ -159,6 +163,9 @@ class Gossip:
             nursery.start_soon(self._give_up_when_stuck, peer_id, outlet, nursery.cancel_scope)
             try:
                 while (item := await queue.pop()) is not None:
+                    due = self._pace.write_at()
+                    if due > trio.current_time():
+                        await trio.sleep_until(due)
                     output = bytearray(_frame_of(item))
                     while len(output) < _WRITE_BYTES and (item := queue._queue.pop()) is not None:
                         output += _frame_of(item)
@@ -183,18 +190,22 @@ class Gossip:
         if self._hooks.refused(peer):
             await swarm.reset_quietly(stream)
             return
-        before = self.readers.pop(peer, None)
+        connection = stream.muxed_conn
+        before = self.readers.get(peer, {}).get(connection)
         if before is not None:
             before.cancel()
         with trio.CancelScope() as scope:
-            self.readers[peer] = scope
+            self.readers.setdefault(peer, {})[connection] = scope
             try:
                 await self._read_frames(stream, peer)
             finally:
-                if self.readers.get(peer) is scope:
-                    del self.readers[peer]
-                    self._budgets.pop(peer, None)
-                    self._hooks.reader_ended(peer)
+                reading = self.readers.get(peer, {})
+                if reading.get(connection) is scope:
+                    del reading[connection]
+                    if not reading:
+                        self.readers.pop(peer, None)
+                        self._budgets.pop(peer, None)
+                        self._hooks.reader_ended(peer)
                 with swarm.briefly(1):
                     await swarm.reset_quietly(stream)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +18,35 @@ from nacl.signing import SigningKey
 from ampubsub.transport.address import base58_encode
 from ampubsub.transport.interface import TransportError
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 _PRIVATE_HEADER = b"\x08\x01\x12\x40"
 _PUBLIC_HEADER = b"\x08\x01\x12\x20"
 _IDENTITY_MULTIHASH = b"\x00\x24"
+
+
+@contextmanager
+def used(path: Path | None) -> Iterator[None]:
+    """Hold a key file while a transport is open: of two programs with one identity each hears only the other's end.
+
+    Raises `TransportError` when another one holds it. Where files cannot be locked nothing is held.
+    """
+    if path is None or fcntl is None:
+        yield
+        return
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TransportError(
+                f"The identity in {path} is in use by another program: stop it, or use another file"
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +68,19 @@ class Identity:
 
     @classmethod
     def keep(cls, path: Path) -> Identity:
-        """Read the identity in `path`; make one there (readable by its owner only) if there is none."""
+        """Read the identity in `path`; make one there (readable by its owner only) if there is none.
+
+        Programs that start at the same time end up with the same one.
+        """
         try:
             data = path.read_bytes()
         except FileNotFoundError:
             identity = cls.new()
-            identity.write(path)
-            return identity
+            if identity.write(path):
+                return identity
+            if not path.exists():
+                raise TransportError(f"Cannot read the key file {path}: it is a link to nowhere") from None
+            return cls.keep(path)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise TransportError(f"Cannot read the key file {path}: {why}") from error
@@ -59,15 +93,28 @@ class Identity:
             raise TransportError(f"{path} is damaged: its public key does not belong to its secret one")
         return identity
 
-    def write(self, path: Path) -> None:
-        """Write the identity to a new file `path`, for its owner only."""
+    def write(self, path: Path) -> bool:
+        """Write the identity to a new file `path`, for its owner only; False if there is one already.
+
+        The file appears as a whole: nobody reads half of it.
+        """
+        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(_PRIVATE_HEADER + self.seed + self.public)
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(_PRIVATE_HEADER + self.seed + self.public)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.link(fresh, path)
+            finally:
+                os.unlink(fresh)
+        except FileExistsError:
+            return False
         except OSError as error:
             raise TransportError(f"Cannot write the key file {path}: {error.strerror or error}") from error
+        return True
 
     @property
     def peer_id(self) -> str:

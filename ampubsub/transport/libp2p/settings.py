@@ -98,6 +98,11 @@ class TransportSettings:
     max_seen: int = 200_000
     """Most message ids remembered."""
 
+    coalesce_above: float = 400.0
+    """Messages queued for all peers together, a second, above which those for one peer are written several at once."""
+    coalesce_longest_s: float = 0.1
+    """How long one may wait then. At 1,560 a second, a star of 40 leaves: 58 ms, half of it on average."""
+
     # Bounds
     max_message_bytes: int = 1_000_000
     """Most data in one message; py-libp2p drops over 1 MiB without an error."""

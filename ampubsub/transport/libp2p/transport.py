@@ -18,7 +18,7 @@ from ampubsub.transport.interface import (
     TransportEvent,
 )
 from ampubsub.transport.libp2p.events import EventQueue
-from ampubsub.transport.libp2p.identity import Identity
+from ampubsub.transport.libp2p.identity import Identity, used
 from ampubsub.transport.libp2p.settings import TransportSettings
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ class Libp2pTransport(Transport):
         without: Collection[str] = (),
     ) -> None:
         self._settings = settings or TransportSettings()
+        self._key_file = self._settings.key_file if key is None else None
         if key is None:
-            file = self._settings.key_file
-            key = Identity.new() if file is None else Identity.keep(file)
+            key = Identity.new() if self._key_file is None else Identity.keep(self._key_file)
         self._identity = key
         self._peer_id = key.peer_id
         self._without = frozenset(without)
@@ -87,13 +87,14 @@ class Libp2pTransport(Transport):
 
             self._events = self._new_events()
             applier = Applier(self._without)
-            async with open_session(
-                self._settings, self._identity, applier, self._events, self._checks, addresses
-            ) as self._session:
-                try:
-                    yield
-                finally:
-                    self._session = None
+            with used(self._key_file):
+                async with open_session(
+                    self._settings, self._identity, applier, self._events, self._checks, addresses
+                ) as self._session:
+                    try:
+                        yield
+                    finally:
+                        self._session = None
         finally:
             self._opening = False
             self._events.close()

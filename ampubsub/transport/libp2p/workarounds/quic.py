@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from libp2p.transport.quic.transport import QUICTransport
 from ampubsub.transport.libp2p.plan import Parts, Plan
 
 _ping_ids = itertools.count(1)
+_JUST_NOW_S = 0.5
 _ENDING_S = 5.0
 """How long the end of a connection may take to be told to all who keep it."""
 _ALERTS_OF_TIME = (0x12A, 0x12D)
@@ -136,8 +138,12 @@ def tell_when_clocks_differ(network: Swarm, told: Callable[[], None]) -> None:
 
 
 async def ping(muxed: Any) -> None:
-    """Send a QUIC PING: py-libp2p never does. Its acknowledgement restarts both idle timers."""
-    if not muxed.is_closed:
+    """Send a QUIC PING: py-libp2p never does. Its acknowledgement restarts both idle timers.
+
+    Not to who was heard a moment ago: it was answered then, or answered us.
+    """
+    heard_at = getattr(muxed, "heard_at", -_JUST_NOW_S)
+    if not muxed.is_closed and time.monotonic() - heard_at > _JUST_NOW_S:
         muxed._quic.send_ping(next(_ping_ids))
         await muxed._transmit()
 

@@ -74,6 +74,7 @@ class StatesPane(Pane):
         self._machine: LiveMachine | None = None
         self._record: Moment | None = None
         self._width = 0
+        self._first = (0, 0.0)
         self._widest = 0
         self._guides: dict[int, list[Span]] = {}
 
@@ -449,7 +450,7 @@ class StatesPane(Pane):
         cursor = self.view.history.cursor()
         for source in self._sources.values():
             if self.mode == "lanes":
-                source.cover(cursor, begin_s, end_s, moment)
+                source.cover(cursor, begin_s, end_s, moment, self._recorded_s())
             else:
                 source.cover(cursor, 0.0, 0.0, moment)
         versions = tuple(source.version for source in self._sources.values())
@@ -471,6 +472,13 @@ class StatesPane(Pane):
                 )  # fmt: skip
         self.lanes = drawn.pop(machine.key)
         self._beside_lanes = drawn
+
+    def _recorded_s(self) -> float:
+        """When the recording began: what was before it is not known here."""
+        first = self.view.history.first
+        if first != self._first[0]:
+            self._first = (first, self.view.history.time_of(first))
+        return self._first[1]
 
     # What keys do.
 

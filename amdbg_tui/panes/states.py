@@ -21,6 +21,7 @@ from amdbg_tui.panes.states_tree import (
     Node,
     children,
     guides,
+    matrix_cells,
     relation_sentence,
     search_words,
     steps_of,
@@ -307,7 +308,7 @@ class StatesPane(Pane):
             return []
         gap = (" " * max(1, self._lane_column(machine, width) - width_of(row)), "plain")
         if self.mode == "matrix":
-            return [gap, *self._matrix_cells(node, machine, room)]
+            return [gap, *matrix_cells(machine, node.state, self.view.state, room)]
         return [gap, *self.lanes.rows.get(node.state, [])]
 
     def _root_row(self, node: Node, machine: LiveMachine, width: int) -> Row:
@@ -354,29 +355,6 @@ class StatesPane(Pane):
             (" " * max(1, self._lane_column(self._machine, width) - width_of(row)), "plain"),
             *cells,
         ]
-
-    def _matrix_cells(self, node: Node, machine: LiveMachine, room: int) -> Row:
-        """Relations of the row's state to those of the columns: r requires, R removes, a adds, f after."""
-        shape = machine.record.states[node.state]
-        row: Row = []
-        for at, other in enumerate(machine.names[: room // 3]):
-            signs = "".join(
-                sign
-                for sign, names in (
-                    ("r", shape.require),
-                    ("R", shape.remove),
-                    ("a", shape.add),
-                    ("f", shape.after),
-                )
-                if other in names
-            )
-            if at == node.state:
-                signs = signs or "╲"
-            look = "faint" if not signs or signs == "╲" else "error bold" if "R" in signs else "active bold"
-            if other == self.view.state:
-                look += " on lit"
-            row.append((f"{signs or '·':>3}", look))
-        return row
 
     def _name_cells(self, width: int) -> int:
         return min(self._width, max(8, width - 3 - 9))

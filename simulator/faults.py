@@ -191,6 +191,10 @@ class Villain(Fault):
             yield replace(self, rate=self.rate / 2)
 
 
+LABORIOUS = {"invented_machines": 100, "invented_peers": 20, "fresh_identities": 10, "false_sums": 10}
+"""What one message of a villain makes others do is this much more than usual: on bad days they are rarer."""
+
+
 def bad_day(
     random: Random, peers: int, start_s: float, end_s: float, villains: tuple[str, ...]
 ) -> list[Fault]:
@@ -253,7 +257,7 @@ def bad_day(
                 )
             case "villain" if villains:
                 kind = random.choice(villains)
-                rate = random.choice((5.0, 20.0, 60.0)) / (20 if kind.startswith("invented") else 1)
+                rate = random.choice((5.0, 20.0, 60.0)) / LABORIOUS.get(kind, 1)
                 faults.append(Villain(*span(3, 20), kind=kind, neighbour=random.randrange(peers), rate=rate))
             case _:
                 pass

@@ -63,7 +63,8 @@ class HistorySettings:
     files_mb: float = _at_least(0, 2_000.0)
     """Megabytes that they may take together."""
     waiting: int = _at_least(1, 50_000)
-    """Records that may wait to be written. Beyond it, clock changes of one machine are merged into one."""
+    """Records that may wait to be written (large ones count as several). Beyond it, clock changes of one machine are
+    merged into one."""
     behind: int = _at_least(1, 50_000)
     """Records the screen may be behind. Beyond it, clock changes of one machine are merged into one for it."""
     batch: int = _at_least(1, 2_000)

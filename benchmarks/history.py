@@ -165,13 +165,15 @@ def feed(history: Any, batches: Iterator[list[Any]]) -> float:
 def ingest(path: Path, count: int) -> dict[str, Any]:
     from amdbg_tui.history import History
 
-    begin = time.perf_counter()
+    begin, begun = time.perf_counter(), time.process_time()
     made = sum(len(batch) for batch in clock_changes(min(count, 100_000)))
-    making = (time.perf_counter() - begin) / made
+    making, making_cpu = (time.perf_counter() - begin) / made, (time.process_time() - begun) / made
     figures: dict[str, Any] = {"records": count}
     with History(path) as history:
         history.append(prologue())
+        begun = time.process_time()
         took = feed(history, clock_changes(count))
+        figures["ingest_cpu_us"] = round(((time.process_time() - begun) / count - making_cpu) * 1e6, 1)
         figures["ingest_wall_per_s"] = round(count / took)
         figures["ingest_per_s"] = round(1 / (took / count - making))
         figures["merged"] = history.merged
@@ -181,7 +183,9 @@ def ingest(path: Path, count: int) -> dict[str, Any]:
     gc.freeze()
     whole = path.with_name("whole.db")
     with History(whole) as history:
+        begun = time.process_time()
         took = feed(history, iter([batch[at : at + BATCH] for at in range(0, len(batch), BATCH)]))
+        figures["whole_cpu_us"] = round((time.process_time() - begun) / 20_000 * 1e6, 1)
         figures["whole_per_s"] = round(20_000 / took)
     figures["bytes_per_whole_record"] = round(whole.stat().st_size / 20_000, 1)
     return figures

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-from amdbg_tui.history.moments import Moment, Numbered, changed_states
+from amdbg_tui.history.moments import Moment, Numbered, changed_states, weight_of
 from amdbg_tui.history.records import (
     ConnectionRecord,
     MachineRecord,
@@ -42,10 +42,13 @@ class Backlog:
     """Numbered records on their way. `put` never blocks for long and may be called by any thread."""
 
     def __init__(self, limit: int) -> None:
+        """`limit` is a weight (`weight_of`): that many clock changes, fewer of larger records."""
         self.limit = limit
         self.merged = 0
         """How many records were merged into another one or given up, ever."""
         self._queue: deque[Numbered] = deque()
+        self._weight = 0
+        """Of the queue."""
         self._newest: dict[Hashable, Numbered] = {}
         self._others: deque[Numbered] = deque(maxlen=NEWEST_KEPT)
         self._merged = 0
@@ -60,14 +63,12 @@ class Backlog:
     def put(self, entries: Sequence[Numbered]) -> None:
         """Add records in order; wakes whoever waits."""
         with self._lock:
-            if not self._newest and not self._others and len(self._queue) + len(entries) <= self.limit:
-                self._queue.extend(entries)
-            else:
-                for entry in entries:
-                    if len(self._queue) < self.limit and not self._newest and not self._others:
-                        self._queue.append(entry)
-                    else:
-                        self._condense(entry)
+            for entry in entries:
+                if self._weight < self.limit and not self._newest and not self._others:
+                    self._queue.append(entry)
+                    self._weight += weight_of(entry)
+                else:
+                    self._condense(entry)
         if not self._filled.is_set():
             self._filled.set()
 
@@ -80,11 +81,15 @@ class Backlog:
         self._filled.set()
 
     def take(self, most: int) -> Taken:
-        """The oldest records, at most `most`; those kept beyond the limit when all others were taken."""
+        """The oldest records, up to the weight `most`; those kept beyond the limit when all others were taken."""
         with self._lock:
             self._filled.clear()
-            queue = self._queue
-            entries = [queue.popleft() for _ in range(min(most, len(queue)))]
+            queue, weight = self._queue, 0
+            entries: list[Numbered] = []
+            while queue and weight < most:
+                entries.append(queue.popleft())
+                weight += weight_of(entries[-1])
+            self._weight -= weight
             merged = first = last = 0
             if not queue and (self._newest or self._others):
                 entries += sorted([*self._newest.values(), *self._others], key=_number)

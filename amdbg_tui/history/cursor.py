@@ -382,14 +382,15 @@ def _passes(entry: Numbered, wanted: TransitionFilter) -> bool:
 
 
 def _in_chunks(block: TransitionBlock, positions: Sequence[int], forward: bool) -> Iterator[Moment]:
-    """The transitions at some positions, made some hundred at a time, since few may be wanted."""
-    size = 256
-    if forward:
-        for at in range(0, len(positions), size):
-            yield from block.moments(positions[at : at + size])
-    else:
-        for end in range(len(positions), 0, -size):
-            yield from reversed(block.moments(positions[max(end - size, 0) : end]))
+    """The transitions at some positions, few at first, since few may be wanted, then more at a time."""
+    size, done = 16, 0
+    while done < len(positions):
+        end = min(done + size, len(positions))
+        if forward:
+            yield from block.moments(positions[done:end])
+        else:
+            yield from reversed(block.moments(positions[len(positions) - end : len(positions) - done]))
+        done, size = end, size * 4
 
 
 def _number(entry: Numbered) -> int:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from amdbg_tui.history.records import (
     MachineKey,
     MachineRecord,
+    MessageRecord,
     Record,
     StateShape,
     TransitionRecord,
@@ -173,6 +174,18 @@ class Numbering:
         self.next_generation += 1
         self.generations[record.key] = generation
         return Entry(number, record, generation, elapsed_us)
+
+
+def weight_of(entry: Numbered) -> int:
+    """How large a record is: 1 for a clock change of a machine with few states, more with steps, log, many states."""
+    record = entry.record
+    if type(record) is TransitionRecord:
+        return 1 + (len(record.steps) + 4 * len(record.log)) // 8 + len(record.after) // 64
+    if isinstance(record, MachineRecord):
+        return 1 + len(record.states) // 16
+    if isinstance(record, MessageRecord):
+        return 1 + len(record.data) // 256
+    return 1
 
 
 def shape_of(record: MachineRecord) -> tuple[object, ...]:

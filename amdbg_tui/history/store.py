@@ -79,6 +79,7 @@ class History:
         self._closing = threading.Event()
         self._recorder: Recorder | None = None
         self._follower: threading.Thread | None = None
+        self._apart: list[sqlite3.Connection] = []
         self._lock = threading.RLock()
         self._read_lock = threading.RLock()
         try:
@@ -244,6 +245,19 @@ class History:
             return Cursor(lambda: self._reader, self._read_lock, list, self._known, clean=True)
         return Cursor(lambda: recorder.reader, self._read_lock, recorder.backlog.waiting, self._known)
 
+    def cursor_apart(self) -> Cursor:
+        """A reader for another thread (a long search), for which the screen need not wait. Ends with the history.
+
+        In memory there is but one way to read: it is like `cursor`. Raises `HistoryError`.
+        """
+        if self.path is None:
+            return self.cursor()
+        path = self.path
+        reader = connect_to_read(path)
+        self._apart.append(reader)
+        waiting = self._recorder.backlog.waiting if self._recorder else list
+        return Cursor(lambda: reader, threading.RLock(), waiting, self._known, clean=self.read_only)
+
     def _announce(self) -> None:
         wake = self.on_fresh
         if not self._announced and wake is not None:
@@ -378,6 +392,10 @@ class History:
         self._closing.set()
         if self._follower is not None:
             self._follower.join(timeout_s)
+        for reader in self._apart:
+            with contextlib.suppress(sqlite3.Error):
+                reader.close()
+        self._apart.clear()
         if self._recorder is not None:
             self._recorder.close(timeout_s)
         else:

@@ -18,13 +18,10 @@ from msgspec import msgpack
 from amdbg_tui.history.blocks import Packed, pack_others, pack_transitions
 from amdbg_tui.history.keyframes import pack_keyframe
 from amdbg_tui.history.live import Live
-from amdbg_tui.history.moments import Entry, Generation, Moment, Numbered
+from amdbg_tui.history.moments import Entry, Generation, Moment, Numbered, weight_of
 from amdbg_tui.history.records import (
     ConnectionRecord,
-    MachineRecord,
-    MessageRecord,
     RecordClass,
-    TransitionRecord,
     class_of,
     replace,
 )
@@ -384,24 +381,13 @@ def _portions(entries: Sequence[Numbered]) -> Iterator[tuple[int, list[Numbered]
     some: list[Numbered] = []
     weight = 0
     for entry in entries:
-        one = _weight(entry)
+        one = weight_of(entry)
         if some and weight + one > MOST:
             yield weight, some
             some, weight = [], 0
         some.append(entry)
         weight += one
     yield weight, some
-
-
-def _weight(entry: Numbered) -> int:
-    record = entry.record
-    if type(record) is TransitionRecord:
-        return 1 + (len(record.steps) + 4 * len(record.log)) // 8
-    if isinstance(record, MachineRecord):
-        return 1 + len(record.clock) // 64
-    if isinstance(record, MessageRecord):
-        return 1 + len(record.data) // 256
-    return 1
 
 
 def _version() -> str:

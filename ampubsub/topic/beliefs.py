@@ -206,10 +206,13 @@ class Beliefs:
         if peer.status is not PeerStatus.GONE:
             self.set_status(peer, PeerStatus.STALE, reason, now)
 
-    def retire(self, peer: RemotePeer, reason: str, now: float) -> None:
-        """A peer is gone for good, and its machines with it."""
+    def retire(self, peer: RemotePeer, reason: str, now: float, *, by_itself: bool = False) -> None:
+        """A peer is gone, and its machines with it. Only what it took back `by_itself` cannot come back as it was."""
+        retired = dict(peer.retired)
         for index in list(peer.machines):
             self.remove(peer, index, reason)
+        if not by_itself:
+            peer.retired = retired
         peer.known = False
         peer.may_restart = True
         self.missing.settle(peer.peer_id)

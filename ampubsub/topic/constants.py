@@ -64,6 +64,8 @@ GOSSIP_INTERVAL_PER_SPEAKER_S = 0.5
 """... but not more often than this for each speaker, so that all together say 2 a second,"""
 GOSSIP_INTERVAL_MAX_S = 120.0
 """... and at least this often: silence must mean something in a large topic too."""
+GOSSIP_AMONG_OURS = 2.0
+"""By how much more rarely among ours alone: streams tell who lives and who knows what."""
 GOSSIP_AMOUNT = 10
 """Other peers in one gossip (Go: 5)."""
 GREET_AMOUNT = 256
@@ -103,8 +105,6 @@ JUDGE_DELAY_S = 0.25
 """After links changed, lives are judged at most this often."""
 MESSAGE_LIFE_S = 10.0
 """A fresh message of a peer that lost its last witness shows for this long that it lives."""
-VERDICT_AFTER_S = 10.0
-"""A doubt that nobody clears for this long becomes a verdict with a cause."""
 
 # -- reconciliation
 RECONCILE_EVERY_S = 1.0
@@ -124,9 +124,10 @@ RECORD_PAUSE_S = 0.03
 FRAME_BYTES = 512 * 1024
 ADDRESSES_KEPT = 32
 ADDRESSES_TOLD = 8
-LINKS_WANTED = 2
-"""With fewer connections than this, remembered peers are dialled."""
+ADDRESSES_EVERY_S = 30.0
+"""Some addresses are told to each neighbour this often."""
 DIAL_EVERY_S = 5.0
+"""One of the peers that were lost is dialled this often, if its address was told."""
 
 # -- budgets
 WINDOW_S = 5.0

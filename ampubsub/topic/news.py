@@ -183,7 +183,7 @@ class News:
                 self.clock(machine, gone.mtime)
         if leaves:
             peer.verdict, peer.verdict_reason = LifeVerdict.LEFT, "it said bye"
-            beliefs.retire(peer, "it said bye", self.now)
+            beliefs.retire(peer, "it said bye", self.now, by_itself=True)
             peer.said_bye, peer.signed_bye = self.sequence, self.signed
             return
         for index in machines:

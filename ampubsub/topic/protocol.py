@@ -40,7 +40,7 @@ from ampubsub.topic.direct import (
     encode_frame,
     unpack,
 )
-from ampubsub.topic.events import MachineExposed, MachineGone, PeerStatus, Source, TopicEvent
+from ampubsub.topic.events import LifeVerdict, MachineExposed, MachineGone, PeerStatus, Source, TopicEvent
 from ampubsub.topic.life import Life
 from ampubsub.topic.links import Links, Loss
 from ampubsub.topic.news import News
@@ -133,14 +133,14 @@ class Protocol:
         """Muted peers, each with whether what it hands on is unwanted as well."""
         self._record = b""
         self._addresses: OrderedDict[str, bytes] = OrderedDict()
-        self._working_s: float | None = None
+        self._dials: list[bytes] = []
+        self._dialled_s = self._addresses_told_s = float("-inf")
         self._handlers: dict[str, Callable[[float], None]] = {
             "heartbeat": self._heartbeat,
             "beat": self._beat,
             "links": self._tell_links,
             "judge": self._judge,
             "records": self._send_records,
-            "dial": lambda now: None,
             "info": self.speaking.say_info,
             "parts": self.speaking.say_parts,
             "greet": self.speaking.say_greeting,
@@ -617,23 +617,40 @@ class Protocol:
             self.sync.out.clear()
         output.direct.extend(self.sync.out)
         self.sync.out.clear()
-        if self.speaking.joined and self._addresses and len(self.life.neighbours) < c.LINKS_WANTED:
-            self._dial(now, output)
+        output.dial.extend(self._dials)
+        self._dials.clear()
         return output
 
     def next_due(self) -> float:
         """When to call `tick` next; infinity when nothing is due."""
         return self.timers.next_due()
 
-    def _dial(self, now: float, output: Output) -> None:
-        if now < self.timers.when("dial") < float("inf"):
+    def _dial(self, now: float) -> None:
+        """Find whom we lost: a topic whose hub died comes together again over addresses that were told before."""
+        if not self.speaking.may_speak() or now < self._dialled_s + c.DIAL_EVERY_S:
             return
-        self.timers.set("dial", now + c.DIAL_EVERY_S)
-        output.dial.append(self.random.choice(list(self._addresses.values())))
+        alone = not self.life.neighbours
+        lost = [record for peer_id, record in self._addresses.items() if alone or self._is_lost(peer_id)]
+        if lost:
+            self._dialled_s = now
+            self._dials.append(self.random.choice(lost))
+
+    def _is_lost(self, peer_id: str) -> bool:
+        """It is out of reach, and did not say that it goes."""
+        peer = self.beliefs.peers.get(peer_id)
+        if peer is None or peer_id in self.life.neighbours or peer.said_bye >= 0:
+            return False
+        return peer.status in (PeerStatus.STALE, PeerStatus.GONE) and peer.verdict is not LifeVerdict.LEFT
 
     def _heartbeat(self, now: float) -> None:
         self.timers.set("heartbeat", now + c.HEARTBEAT_S * self.random.uniform(0.9, 1.1))
         self.life.expire(now, joined=self.speaking.joined)
+        self._dial(now)
+        if self.speaking.may_speak() and now >= self._addresses_told_s + c.ADDRESSES_EVERY_S:
+            self._addresses_told_s = now
+            for neighbour in self.sync.streams:
+                self._tell_addresses(neighbour)
+            self.timers.by("flush", now)
         self.sync.prune()
         for questions in (self.beliefs.missing, self.beliefs.late):
             questions.look()

@@ -104,8 +104,15 @@ class Speaking:
         self.newcomers.clear()
         self.hello_heard = False
 
+    def _only_ours(self) -> bool:
+        """Everybody who lives has private streams: the topic need not tell them whom we know."""
+        told = self.life.map.told
+        return all(peer_id in told for peer_id, peer in self.beliefs.peers.items() if _lives(peer))
+
     def _set_gossip(self, now: float) -> None:
         interval = gossip_interval(self.beliefs.speakers())
+        if self._only_ours() and not self.own.farewells:
+            interval *= c.GOSSIP_AMONG_OURS
         self.timers.set("gossip", now + interval + self.random.uniform(0, c.HEARTBEAT_S))
 
     def greet(self, peer_id: str, now: float) -> None:
@@ -348,7 +355,7 @@ class Speaking:
             text = f"machine {info.id} is too large to be told: {size} bytes"
             self.beliefs.events.append(Noticed("error", text))
         amount = c.GREET_AMOUNT if any(not self._has_stream(p) for p in self.newcomers) else c.GOSSIP_AMOUNT
-        gossips = self.gossip_about(amount)
+        gossips = {} if self._only_ours() else self.gossip_about(amount)
         self.newcomers = {p: due for p, due in self.newcomers.items() if due > now and p not in gossips}
         if self.beliefs.self_id in subjects:
             self._last_info_s = now
@@ -534,7 +541,8 @@ class Speaking:
         if (wait := self._wait(now)) > 0:
             self.timers.set("gossip", now + wait)
             return
-        gossips = self.gossip_about(c.GREET_AMOUNT if strangers else c.GOSSIP_AMOUNT)
+        amount = c.GREET_AMOUNT if strangers else c.GOSSIP_AMOUNT
+        gossips = self.gossip_about(amount) if strangers or not self._only_ours() else {}
         for peer_id in strangers:
             del self.newcomers[peer_id]
         if len(self.own) or self.own.farewells:

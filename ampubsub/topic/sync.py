@@ -286,7 +286,7 @@ class Sync:
             theirs = read_rows(data)
             for key in self.entries.keys(number):
                 if key not in theirs:
-                    self._owe(neighbour, key, _NO_MARK, now)
+                    self._lacks(neighbour, key, now)
             for key, row in theirs.items():
                 mine = self.entries.entries.get(key)
                 if mine is None:
@@ -298,6 +298,15 @@ class Sync:
                         want.append(key + mine.mark)
         if want:
             self._send(neighbour, Want(b"".join(want)), now)
+
+    def _lacks(self, neighbour: str, key: bytes, now: float) -> None:
+        """A neighbour has nothing there: send it what we have, unless it is its own machine, which it exposes no longer."""
+        place = self._machines.get(key)
+        peer = self.beliefs.peers.get(neighbour)
+        if place is not None and place[0] == neighbour and peer is not None:
+            self.beliefs.remove(peer, place[1], "its peer exposes it no longer")
+        else:
+            self._owe(neighbour, key, _NO_MARK, now)
 
     def _ours_is_newer(self, neighbour: str, key: bytes, mine: Entry, row: Entry) -> bool:
         owner = self._machines[key][0] if key in self._machines else self._link_owners.get(key, "")

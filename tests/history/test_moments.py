@@ -192,7 +192,9 @@ def test_a_clock_outlives_the_transitions_that_made_it(tmp_path: Path) -> None:
             assert then.machines[PUMP].in_error
             assert then.machines[LAMP].clock == (then.machines[LAMP].transitions, 0, 0)
         assert history.at(history.last).machines[LAMP].transitions == 2_000
-        assert history.at(5).machines[PUMP].clock == (1, 1)  # the oldest moment that can be told
+        oldest = history.at(5)  # stands for the oldest moment that can be told, and says which that is
+        assert oldest.moment == oldest.newest_number == oldest.machines[LAMP].last_transition > 1_000
+        assert oldest.machines[PUMP].clock == (1, 1)
         assert [loss.kind for _, loss in history.losses] == ["dropped"]  # said once, counted from then on
     with History(path, bounds) as again:
         assert again.live.machines[PUMP].clock == (1, 1)
@@ -291,6 +293,7 @@ def test_a_wall_clock_that_is_set_back_hides_nothing() -> None:
         assert history.number_at(50.0) == 16
         assert history.number_at(0.5) == 0
         assert [bucket.records for bucket in history.density(2, 16, 3)] == [5, 5, 5]
+        assert [bucket.records for bucket in history.density(2, 12, 2)] == [5, 6]  # an edge belongs to the right
 
 
 def test_a_step_back_finds_the_last_change_of_a_state_far_away() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from amdbg_tui.history import History, HistoryError, LossKind, RecordClass, recorder
+from amdbg_tui.history import History, HistoryError, LossKind, RecordClass, TransitionFilter, recorder
 from amdbg_tui.history.backlog import Backlog
 from amdbg_tui.history.moments import Moment, Numbered, Numbering
 from amdbg_tui.history.recordings import look_at
@@ -25,7 +25,7 @@ from amdbg_tui.history.records import (
     replace,
 )
 from amdbg_tui.settings import HistorySettings
-from tests.history.test_history import LAMP, PUMP, lamp_ticks, machine, tick, whole
+from tests.history.test_history import LAMP, NAMES, PUMP, lamp_ticks, machine, tick, whole
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +73,27 @@ def test_the_screen_sees_at_once_what_the_disk_does_not_take(tmp_path: Path) -> 
             screen.join(5.0)
             assert done == [(100, 0, 0), (50, 0, 0), 101]
         assert history.flush()
+
+
+def test_a_long_search_in_another_thread_keeps_nobody_waiting(tmp_path: Path) -> None:
+    with History(tmp_path / "run.db") as history:
+        history.append([machine(LAMP), *lamp_ticks(5_000)])
+        apart = history.cursor_apart()
+        looked: list[int] = []
+
+        def look_meanwhile() -> bool:
+            """Asked by the search, which holds what it reads with."""
+            screen = threading.Thread(
+                target=lambda: looked.append(len(history.cursor().page(limit=5).moments))
+            )
+            screen.start()
+            screen.join(5.0)
+            return False
+
+        assert len(apart.numbers(TransitionFilter(text="on"), canceled=look_meanwhile)) == 5_000
+        assert set(looked) == {5}
+        history.append([tick(LAMP, (5_000, 0, 0), (5_001, 0, 0))])
+        assert len(apart.numbers()) == 5_001
 
 
 def test_a_full_disk_is_said_as_long_as_it_lasts_and_what_came_meanwhile_is_in_the_file(
@@ -246,6 +267,7 @@ def test_an_attack_cannot_make_the_file_larger_than_its_bounds(tmp_path: Path) -
     path = tmp_path / "run.db"
     bounds = HistorySettings(network_mb=0.1, others_mb=0.05, detail_mb=0.05)
     with History(path, bounds) as history:
+        history.append([machine(LAMP, clock=(7, 7, 7))])
         for n in range(200):
             key = LAMP._replace(peer_id=f"sybil-{n % 20}")
             names = tuple(f"state-{n}-{at}" for at in range(100))
@@ -253,6 +275,9 @@ def test_an_attack_cannot_make_the_file_larger_than_its_bounds(tmp_path: Path) -
             history.append([replace(machine(LAMP), key=key, states=shapes, clock=(0,) * 100)])
             history.append([tick(key, (0,) * 100, (2**60 + n,) * 100) for _ in range(50)])
     assert path.stat().st_size < 1_500_000
+    with History.open(path) as again:
+        lamp = again.live.machines[LAMP]  # an honest machine among them is not pushed out
+        assert (lamp.names, lamp.clock) == (NAMES[LAMP], (7, 7, 7))
 
 
 def test_a_slow_trickle_of_records_makes_few_blocks(tmp_path: Path) -> None:
@@ -339,6 +364,29 @@ def test_when_a_reader_cannot_keep_up_clock_changes_merge_and_no_clock_goes_wron
     assert (pump.record.before, pump.record.after, pump.stands_for) == ((0, 0), (2, 0), 2)
     backlog.done()
     assert len(backlog) == 0
+
+
+def test_an_error_among_merged_changes_is_still_an_error() -> None:
+    backlog = Backlog(limit=1)
+    came_and_went = [tick(LAMP, (0, 0, 0), (0, 0, 1)), tick(LAMP, (0, 0, 1), (0, 0, 2))]
+    backlog.put(numbered([machine(LAMP), *came_and_went]))
+    moment = backlog.take(100).entries[-1]
+    assert isinstance(moment, Moment)
+    assert (moment.stands_for, moment.error, moment.record.after) == (2, True, (0, 0, 2))
+
+
+def test_large_records_take_the_room_of_several_so_that_memory_stays_bounded() -> None:
+    """A hostile machine of 5,000 states: its clocks take 150 times the memory."""
+    wide = replace(
+        machine(LAMP), states=tuple(replace(machine(LAMP).states[0], name=str(n)) for n in range(5_000))
+    )
+    ticks = [tick(LAMP, (n,) * 5_000, (n + 1,) * 5_000) for n in range(200)]
+    backlog = Backlog(limit=1_000)
+    backlog.put(numbered([wide, *ticks]))
+    assert len(backlog) < 20
+    taken = backlog.take(100).entries
+    assert len(taken) <= 2
+    assert backlog.take(10_000).entries[-1].record.after == (200,) * 5_000  # type: ignore[union-attr]
 
 
 def test_a_merged_change_is_never_overtaken_by_a_new_schema() -> None:

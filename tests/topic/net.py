@@ -45,9 +45,11 @@ class Net:
             settings=TopicSettings(**settings),
             random=Random(name),
             open_signed=self._signed.get,
+            open_record=lambda record: (record.decode(), ()),
         )
         self.peers[name] = protocol
         self.events[name] = []
+        self.local(name, changes.AddressRecord(name.encode()))
         for index, each in enumerate(machines):
             self.local(name, changes.Exposed(index, each))
         if join:
@@ -140,6 +142,9 @@ class Net:
     def _tick(self, name: str) -> None:
         output = self.peers[name].tick(self.now)
         self.events[name] += output.events
+        for record in output.dial:
+            if record.decode() in self.peers and (name, record.decode()) not in self.links:
+                self.link(name, record.decode())
         for data in output.messages:
             self.publish(name, wire.decode(data))
         for neighbour, frame in output.direct:

@@ -523,3 +523,40 @@ def test_the_same_seed_says_the_same_bytes() -> None:
         return [(at, who, wire.encode(m)) for at, who, m, _ in net.said] + list(net.frames)
 
     assert day() == day()
+
+
+def test_a_lost_bye_of_one_machine_is_found_out_on_the_stream_and_not_compared_for_ever() -> None:
+    net = Net()
+    root = net.peer("root")
+    net.peer("a", info("one"), info("two"))
+    net.link("root", "a")
+    net.run(5)
+    net.peers["a"].own.unexpose(1, None)
+    net.peers["a"].own.gone.clear()  # the bye was lost
+    net.run(8)
+    assert set(root.beliefs.peers["a"].machines) == {0}
+    assert root.sync.entries.total == net.peers["a"].sync.entries.total
+
+
+def test_an_idle_topic_of_ours_says_little_and_names_only_itself() -> None:
+    net = star(*"abcdefgh")
+    began = net.now
+    net.run(200)
+    said = [(who, m) for at, who, m, _ in net.said if at > began]
+    assert {type(m) for _, m in said} == {wire.MsgGossip}
+    assert all(set(m.peer_gossips or {}) == {who} for who, m in said)
+    assert len(said) <= 8 * 200 / 20 + 8
+    frames = sum(size for at, _, _, size in net.frames if at > began)
+    assert frames / 200 / 9 < 200, "bytes a second and peer"
+
+
+def test_a_topic_whose_hub_died_comes_together_again_over_addresses_told_before() -> None:
+    names = "abcdefgh"
+    net = star(*names)
+    net.run(40)
+    net.kill("root")
+    for name in names:
+        net.unlink("root", name)
+    assert net.source("a", "b") == "stale"
+    net.run(90)
+    assert {net.source(one, two) for one in names for two in names if one != two} == {"first-hand"}

@@ -177,7 +177,6 @@ def detail_record(
     detail: PeerDetail | None,
     topic: str,
     epoch_s: float,
-    how_found: str = "",
 ) -> PeerDetailRecord:
     """A peer's figures. `epoch_s` is the wall-clock time at which trio's clock, used by the peer, was 0."""
     heard = None
@@ -199,7 +198,7 @@ def detail_record(
         heard,
         _through(info) if info else "",
         bool(getattr(info, "muted", False)),
-        safe_text(how_found),
+        safe_text(info.how_found) if info else "",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
 import random
 import sqlite3
 import threading
@@ -429,13 +430,20 @@ def test_the_first_divergence_is_found_machine_by_machine(tmp_path: Path) -> Non
 def test_an_observer_that_came_later_and_saw_clocks_only_agrees_with_the_machines_own_recording(
     tmp_path: Path,
 ) -> None:
+    clocks = [(0, 0, 0)]
+    for n in range(100):  # no two stretches of its life are alike
+        state = n * n % 7 % 3
+        clocks.append(tuple(ticks + (at == state) for at, ticks in enumerate(clocks[-1])))  # type: ignore[arg-type]
+    steps = list(itertools.pairwise(clocks))
     own = recorded(
         tmp_path / "a.db",
         machine(LAMP, source="local"),
-        *[replace(whole(LAMP, (n, 0, 0), (n + 1, 0, 0)), transition_id=str(n)) for n in range(100)],
-        replace(whole(LAMP, (100, 0, 0), (100, 0, 0)), accepted=False),
-    )  # fmt: skip
-    late = recorded(tmp_path / "b.db", machine(LAMP, clock=(40, 0, 0)), *lamp_ticks(90)[40:])
+        *[replace(whole(LAMP, *step), transition_id=str(n)) for n, step in enumerate(steps)],
+        replace(whole(LAMP, clocks[-1], clocks[-1]), accepted=False),
+    )
+    late = recorded(
+        tmp_path / "b.db", machine(LAMP, clock=clocks[41]), *[tick(LAMP, *step) for step in steps[41:91]]
+    )
     with History.open(own) as first, History.open(late) as second:
         found = compare(first, second)
         assert found.divergences == ()

@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench fuzz mutants screenshots lint format clean
+.PHONY: demo test bench fuzz simulate scale mutants screenshots lint format clean
 
 demo: .stamp-run
 	$(BIN)/ampubsub-tui demo
@@ -21,6 +21,12 @@ fuzz: .stamp-test
 ROOM ?= wire
 mutants: .stamp-mutants
 	$(BIN)/python -m tests.mutants $(ROOM)
+
+simulate: .stamp-test
+	AMPUBSUB_SIM_SEEDS=$(or $(SEEDS),300) $(BIN)/python -m pytest -n 2 tests/sim/test_seeds.py
+
+scale: .stamp-test
+	$(BIN)/python -m benchmarks.scale --draw
 
 screenshots: .stamp-test
 	$(BIN)/python -m tests.tui.pictures

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar
 
 from textual.app import App as TextualApp
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Container, Horizontal
-from textual.events import Event, Key, Paste
+from textual.events import Event, Key
 from textual.filter import LineFilter, NoColor
 from textual.reactive import Reactive
 from textual.screen import Screen
@@ -20,45 +18,35 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from amdbg_tui import keymap, layout, themes
+from amdbg_tui.app_peers import Peer as Peer
+from amdbg_tui.app_peers import PeerActions
 from amdbg_tui.frames import FRAME_S, Frames
 from amdbg_tui.garbage import Collector
 from amdbg_tui.history.live import LiveMachine
-from amdbg_tui.history.records import MachineKey
 from amdbg_tui.history.store import History
 from amdbg_tui.history.tables import HistoryError
-from amdbg_tui.node.commands import Command, CommandError, CutOff, Mute, PickTopic, Unmute
+from amdbg_tui.node.commands import PickTopic
 from amdbg_tui.palette import Places
-from amdbg_tui.panes import status, words
+from amdbg_tui.panes import status
 from amdbg_tui.panes.filter_line import FilterLine
 from amdbg_tui.panes.help import HelpScreen
 from amdbg_tui.panes.pane import Pane, PaneBase
 from amdbg_tui.panes.peer import join_line
-from amdbg_tui.panes.prompt import Asks, Prompt, text_of_command
+from amdbg_tui.panes.prompt import Prompt, text_of_command
 from amdbg_tui.panes.records import RecordsPane
 from amdbg_tui.panes.registry import BARS, PANES
-from amdbg_tui.panes.selection import SCHEME
 from amdbg_tui.panes.standing import Standing, StandingPane, banner_of, standing_of
 from amdbg_tui.panes.time_bar import TimeBar
 from amdbg_tui.panes.toasts import Toasts
 from amdbg_tui.panes.view import View
 from amdbg_tui.settings import Locations, Settings
-from amdbg_tui.time_travel import Moved, TimeTravel
+from amdbg_tui.time_travel import TimeTravel
 from amdbg_tui.widgets.bars import Bar, Toolbar
 from amdbg_tui.widgets.paint import Paint, Row
 from amdbg_tui.widgets.virtual_list import VirtualList
 
 GLOW_STEP_S = 0.15
 SECOND_S = 1.0
-PLAY_STEP_S = 0.5
-SURE_WITHIN_S = 4.0
-"""A key that cannot be taken back must be pressed twice within this time."""
-
-
-class Peer(Asks, Protocol):
-    """The peer behind the screen: `amdbg_tui.node.Node`."""
-
-    def start(self) -> None:
-        """Start it; called after the first paint."""
 
 
 class MainScreen(Screen[None], inherit_bindings=False):
@@ -70,7 +58,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
     """The two panes concerned paint themselves; Textual would paint all of the screen, before they know."""
 
 
-class App(TextualApp[int]):
+class App(PeerActions):
     """The terminal debugger over a history, with or without a peer behind it."""
 
     TITLE = "ampubsub-tui"
@@ -98,7 +86,7 @@ class App(TextualApp[int]):
         self._defaults = found[themes.DEFAULT_THEME].variables
         super().__init__()
         self.history = history
-        self.node = node
+        self.node: Peer | None = node
         self.keys = dict(self.settings.keys)
         self.view = View(history, clock=now)
         self.panes: dict[str, Pane | TimeBar] = {
@@ -109,15 +97,13 @@ class App(TextualApp[int]):
             self.view, next(pane for pane in self.panes.values() if isinstance(pane, RecordsPane))
         )
         self.frames = Frames(self.frame, least_s=least_frame_s)
-        self.toasts = Toasts(lambda: len(self._notifications), self._name_of)
+        self.toasts = Toasts(lambda: len(self._notifications), self.name_of)
         self.pane_shown = next(iter(self.panes))
         self.dismissed = ""
         self._open_address = address
         self._chose_for = -1
-        self._muted: set[str] = set()
-        self._sure: tuple[str, float] = ("", 0.0)
+        self.muted = set()
         self._glow_timer: Timer | None = None
-        self._play_timer: Timer | None = None
         self._collector = Collector()
         for one in found.values():
             self.register_theme(one)
@@ -223,11 +209,6 @@ class App(TextualApp[int]):
         self.history.on_fresh = None
         self.frames.stop()
 
-    def say(self, text: str, severity: str = "information") -> None:
-        """A short message in the corner; the text may be anybody's."""
-        level = severity if severity in ("information", "warning", "error") else "information"
-        self.notify(text, severity=level, markup=False)  # type: ignore[arg-type]
-
     def on_resize(self) -> None:
         """Another size may need another layout."""
         self.call_after_refresh(self.update_panes)
@@ -251,10 +232,6 @@ class App(TextualApp[int]):
     def _toast(self) -> None:
         for toast in self.toasts.next():
             self.say(toast.text, toast.severity)
-
-    def _name_of(self, peer_id: str) -> str:
-        peer = self.history.live.peers.get(peer_id)
-        return words.peer_title(peer.record) if peer is not None else words.short_id(peer_id)
 
     def _choose_first(self) -> None:
         """Until the person chooses, the first machine worth seeing is: an own one, else any but topic machines.
@@ -325,15 +302,15 @@ class App(TextualApp[int]):
 
     def _flood_banner(self) -> Row | None:
         """Who floods, through whom, and what to do about it."""
-        worst = [peer for peer in self.view.floods.worst() if peer not in self.view.hidden | self._muted]
+        worst = [peer for peer in self.view.floods.worst() if peer not in self.view.hidden | self.muted]
         if not worst:
             return None
         rates = self.view.floods.rates
         peer = self.history.live.peers.get(worst[0])
         through = peer.detail.through if peer is not None and peer.detail is not None else ""
-        text = f" {self._name_of(worst[0])} floods: {sum(rates[worst[0]]):.0f} messages a second"
+        text = f" {self.name_of(worst[0])} floods: {sum(rates[worst[0]]):.0f} messages a second"
         if through and through != worst[0]:
-            text += f", through {self._name_of(through)}"
+            text += f", through {self.name_of(through)}"
         if len(worst) > 1:
             text += f" · and {len(worst) - 1} more"
         keys = self.keys
@@ -388,126 +365,6 @@ class App(TextualApp[int]):
         if isinstance(focused, Pane):
             self.pane_shown = focused.pane_name
         self.update_panes()
-
-    # Time.
-
-    def _moved(self, moved: Moved) -> None:
-        if moved.why_not:
-            self.say(moved.why_not)
-        self.update_panes()
-
-    def action_record(self, by: int) -> None:
-        """To a record before or after."""
-        self.view.playing = False
-        self._moved(self.travel.record(by))
-
-    def action_step(self, by: int) -> None:
-        """A step inside the record."""
-        self.view.playing = False
-        self._moved(self.travel.step(by))
-
-    def action_jump(self, by: int) -> None:
-        """By the lit state, else by many."""
-        self.view.playing = False
-        self._moved(self.travel.jump(by))
-
-    def action_find_record(self, what: str, by: int) -> None:
-        """To the nearest error, refused attempt or bookmark."""
-        self.view.playing = False
-        self._moved(self.travel.find(what, by))
-
-    def action_record_end(self, by: int) -> None:
-        """The first record, or the present."""
-        records = self.travel.records
-        (records.action_first if by < 0 else records.action_last)()
-
-    def action_live(self) -> None:
-        """Hold still, or back to the present."""
-        self._moved(self.travel.live())
-
-    def action_visit(self, by: int) -> None:
-        """Back and forward through what was looked at."""
-        if not self.view.visit(by):
-            self.say("There is nothing further back." if by < 0 else "There is nothing further on.")
-        self.update_panes()
-
-    def action_play(self) -> None:
-        """Play from here, or stop."""
-        view = self.view
-        view.playing = not view.playing
-        if view.playing and view.is_live:
-            view.playing = False
-            self.say("This is the present: go back first, then play.")
-        if self._play_timer is None and view.playing:
-            self._play_timer = self.set_interval(PLAY_STEP_S, self._play)
-        self.update_panes()
-
-    def _play(self) -> None:
-        view = self.view
-        if view.playing:
-            (self.travel.step if view.chosen.step else self.travel.record)(1)
-            view.playing = not view.is_live
-            self.update_panes()
-        if not view.playing and self._play_timer is not None:
-            self._play_timer.stop()
-            self._play_timer = None
-
-    def action_mark(self) -> None:
-        """A bookmark at this moment, with a text; or take it away."""
-        view = self.view
-        number = view.chosen.moment
-        if number is None:
-            self.travel.live()
-            number = view.chosen.moment
-        if number is None:
-            return
-        try:
-            if self.history.remove_bookmark(number):
-                self.say("The bookmark is gone.")
-            else:
-                self.filter.open("mark", "", label="bookmark", at_once=False)
-        except HistoryError as error:
-            self.say(str(error), "error")
-        self.update_panes()
-
-    def action_go_to_prompt(self) -> None:
-        """Ask where to go."""
-        self.filter.open(
-            "go", "", label="go to (16:58:28, -90s, 42%, t631, #404, bookmark, mach://…)", at_once=False
-        )
-
-    def go(self, text: str) -> None:
-        """Go to what was typed or pasted."""
-        moved = self.travel.go(text)
-        if moved.moved:
-            self.dismissed = self.dismissed or "address"
-        self._moved(moved)
-
-    def on_paste(self, event: Paste) -> None:
-        """An address that is pasted is gone to."""
-        if event.text.strip().startswith(SCHEME):
-            self.go(event.text)
-
-    def go_to_machine(self, key: MachineKey) -> None:
-        """Look at a machine."""
-        self.view.select_machine(key)
-        self.action_pane("states")
-
-    def go_to_peer(self, peer_id: str) -> None:
-        """Look at a peer."""
-        self.view.select_machine(None, peer_id)
-        self.action_pane("peer")
-
-    def go_to_state(self, name: str) -> None:
-        """Light a state."""
-        self.view.select_state(name)
-        self.action_pane("states")
-
-    def go_to_record(self, key: MachineKey, number: int) -> None:
-        """Look at a record in its own time."""
-        self.view.select_machine(key)
-        self.view.go_to(number)
-        self.action_pane("why")
 
     # Moving among panes.
 
@@ -592,50 +449,6 @@ class App(TextualApp[int]):
     def on_prompt_closed(self) -> None:
         """Back to the pane one came from."""
         self._keep_focus()
-
-    def action_ask_of_peer(self, what: str, peer_id: str) -> None:
-        """Mute a peer, take its news again, or cut it off; the peer's room has to know how."""
-        peer = self.history.live.peers.get(peer_id)
-        if peer is None or peer.record.status == "self":
-            self.say("Put the cursor on another peer, or on a machine of it.")
-            return
-        if self.node is None:
-            self.say("Nobody takes part here: this is a recording. Hiding works.")
-            return
-        name = self._name_of(peer_id)
-        if what == "mute":
-            muted = peer_id in self._muted
-            command: Command = Unmute(peer_id) if muted else Mute(peer_id)
-            done = (
-                f"News of {name} are taken again."
-                if muted
-                else f"{name} is muted: no news are taken from it."
-            )
-            self._then(
-                self.node.call(command), done, lambda: self._muted.symmetric_difference_update({peer_id})
-            )
-            return
-        now = time.monotonic()
-        if self._sure[0] != peer_id or now - self._sure[1] > SURE_WITHIN_S:
-            self._sure = (peer_id, now)
-            self.say(
-                f"Press the same key again to cut {name} off: the connection is closed for good.", "warning"
-            )
-            return
-        self._then(self.node.call(CutOff(peer_id)), f"{name} is cut off.", lambda: None)
-
-    def _then(self, asked: Future[Any], done: str, act: Callable[[], object]) -> None:
-        async def wait() -> None:
-            try:
-                await asyncio.wrap_future(asked)
-            except CommandError as error:
-                self.say(str(error), "warning")
-            else:
-                act()
-                self.say(done)
-            self.update_panes()
-
-        self.run_worker(wait())
 
     # Filters.
 

@@ -437,6 +437,7 @@ def _add_commands() -> None:
     from amdbg_tui.debugger_command import dbg
     from amdbg_tui.headless.asking import reach, what_if, why
     from amdbg_tui.headless.commands import ls, record, tail, watch
+    from amdbg_tui.headless.diagnosis import doctor
     from amdbg_tui.recordings_command import export, open_recording, recordings
 
     for command in (
@@ -448,6 +449,7 @@ def _add_commands() -> None:
         reach,
         what_if,
         why,
+        doctor,
         open_recording,
         recordings,
         export,

@@ -68,25 +68,39 @@ class Look:
 
     async def run(self) -> None:
         """Look for `wait_s`, then try the books."""
-        until = trio.current_time() + self.wait_s
-        transport = (self.make_transport or _libp2p)()
         known = {topic_tag(name): name for name in (*self.books, *self.names)}
-        limit = trio.CapacityLimiter(DIALS_AT_ONCE)
-        async with trio.open_nursery() as whole:
+        async with trio.open_nursery() as dialling:
             to_dial, dials = trio.open_memory_channel[Seen](MOST_PEERS)
             async with to_dial:
-                whole.start_soon(self._ask, transport, dials, limit)
                 try:
                     async with opened((), (), self.mdns) as channel:
+                        # Only now: importing the network takes a second, in which answers wait in the channel.
+                        until = trio.current_time() + self.wait_s
+                        dialling.start_soon(self._ask, dials)
                         with trio.move_on_at(until):
                             async for found in channel:
                                 self._found(found, known, to_dial)
+                        self._found_so_far(channel, known, to_dial)
                 except MdnsError as error:
                     self.trouble = str(error)
+                    dialling.start_soon(self._ask, dials)
                 for topic, peers in self.books.items():
                     for peer_id, addresses in list(peers.items())[:BOOK_PEERS]:
                         found = Found(peer_id, addresses, frozenset([topic_tag(topic)]), How.BOOK)
                         self._found(found, known, to_dial)
+
+    def _found_so_far(
+        self,
+        channel: trio.MemoryReceiveChannel[Found],
+        known: Mapping[str, str],
+        to_dial: trio.MemorySendChannel[Seen],
+    ) -> None:
+        """What came while this task had no turn: on a busy machine, all of it."""
+        while True:
+            try:
+                self._found(channel.receive_nowait(), known, to_dial)
+            except (trio.WouldBlock, trio.EndOfChannel):
+                return
 
     def _found(self, found: Found, known: Mapping[str, str], to_dial: trio.MemorySendChannel[Seen]) -> None:
         seen = self.peers.get(found.peer_id)
@@ -98,10 +112,10 @@ class Look:
         seen.tags |= found.topics
         seen.topics.update(known[tag] for tag in found.topics if tag in known)
 
-    async def _ask(
-        self, transport: Transport, dials: trio.MemoryReceiveChannel[Seen], limit: trio.CapacityLimiter
-    ) -> None:
+    async def _ask(self, dials: trio.MemoryReceiveChannel[Seen]) -> None:
         """Dial whoever is found. The reader of events belongs to it, for the queue is bounded."""
+        transport = (self.make_transport or _libp2p)()
+        limit = trio.CapacityLimiter(DIALS_AT_ONCE)
         async with transport.opened(()), trio.open_nursery() as readers:
             readers.start_soon(self._hear, transport)
             async with trio.open_nursery() as nursery:

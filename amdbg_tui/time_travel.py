@@ -95,7 +95,7 @@ class TimeTravel:
             if found is None or kind in (Step.BOOKMARK, Step.LOSS):
                 break
             moment = history.moment(found)
-            if moment is None or self._is_seen(moment.record.key):
+            if moment is None or (self._is_seen(moment.record.key) and view.accepts(moment)):
                 break
         if found is None:
             where = f" of {view.scope_words}" if of_machine else ""

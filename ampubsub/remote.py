@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
+from weakref import WeakSet
 
-from ampubsub.machine import Context, Event, Exported, MachineError, MachineView, Result, State, Waiter
+from ampubsub.machine import (
+    Context,
+    Event,
+    Exported,
+    MachineError,
+    MachineView,
+    Result,
+    State,
+    StateName,
+    Waiter,
+)
 
 
 class Source(StrEnum):
@@ -23,8 +34,20 @@ class Source(StrEnum):
     """Its peer said bye or has been out of reach too long. No more news will come."""
 
 
+_TRUST = {Source.GONE: 0, Source.STALE: 1, Source.HEARSAY: 2, Source.FIRST_HAND: 3, Source.LOCAL: 4}
+_DISTRUSTED_KEPT = 256
+
+
+def trusts(source: Source, least: Source) -> bool:
+    """Is what comes from `source` to be trusted at least like `least`? Hearsay counts more than what is stale."""
+    return _TRUST[source] >= _TRUST[least]
+
+
 class NetworkMachine(MachineView):
     """A live replica: checks, waits, state contexts and texts work as on a local machine.
+
+    Waits believe what the machine's own peer said: one begun while there is only hearsay, or while the machine is stale,
+    begins to look once there is better; `source=Source.HEARSAY` believes anybody.
 
     It follows the clock that its peer tells, so several transitions may come as one step: a wait for a state that was
     on only for a moment may miss it, `when_time` and `when_ticks` do not; the context of a Multi state ends when it is
@@ -69,12 +92,76 @@ class NetworkMachine(MachineView):
         """How far to trust the clock."""
         self.last_news_s = news_s
         """When the clock was told last, on trio's clock."""
+        self._distrusted: list[tuple[Waiter, Source, Callable[[], Waiter]]] = []
+        """Waits for more trust than there is, each with how to begin it."""
+        self._tick_waits: WeakSet[Waiter] = WeakSet()
         self._apply_clock(clock)
 
     @property
     def owner(self) -> str:
         """Peer id of who exposes it."""
         return self.key[0]
+
+    @property
+    def label(self) -> str:
+        """The machine's id at its peer, fit for a terminal: what cannot be printed is written as an escape."""
+        return "".join(
+            char if char.isprintable() else char.encode("unicode_escape").decode() for char in self.remote_id
+        )
+
+    # -- waits, by trust
+
+    def when(self, *states: str, ctx: Context | None = None, source: Source = Source.FIRST_HAND) -> Waiter:
+        """Done once all states are active at the same time, by a clock of at least this source. Raises `UnknownStateError`."""
+        self._known(states)
+        what = f"{self.id} to have {' '.join(states)} active"
+        return self._trusting(source, what, lambda: super(NetworkMachine, self).when(*states, ctx=ctx))
+
+    def when_not(
+        self, *states: str, ctx: Context | None = None, source: Source = Source.FIRST_HAND
+    ) -> Waiter:
+        """Done once none of the states is active, by a clock of at least this source. Raises `UnknownStateError`."""
+        self._known(states)
+        what = f"{self.id} to have {' '.join(states)} inactive"
+        return self._trusting(source, what, lambda: super(NetworkMachine, self).when_not(*states, ctx=ctx))
+
+    def when_time(
+        self,
+        states: Sequence[str],
+        times: Sequence[int],
+        ctx: Context | None = None,
+        source: Source = Source.FIRST_HAND,
+    ) -> Waiter:
+        """Done once each state has reached its tick, by a clock of at least this source.
+
+        Ends with `MachineError` when the machine restarts: its ticks begin anew. Raises `SchemaError`.
+        """
+        self._known(states)
+        what = f"{self.id} to reach {' '.join(map(str, times))} for {' '.join(states)}"
+        make = super().when_time
+        waiter = self._trusting(source, what, lambda: make(states, times, ctx))
+        if not waiter.done:
+            self._tick_waits.add(waiter)
+        return waiter
+
+    def _trusting(self, least: Source, what: str, make: Callable[[], Waiter]) -> Waiter:
+        if self.is_disposed or trusts(self.source, least):
+            return make()
+        if len(self._distrusted) >= _DISTRUSTED_KEPT:
+            self._distrusted = [each for each in self._distrusted if not _is_over(each[0])]
+        waiter = self._waiter(what)
+        self._distrusted.append((waiter, least, make))
+        return waiter
+
+    def _begin_trusted(self) -> None:
+        """The trust may have grown: waits that asked for it begin."""
+        if not self._distrusted:
+            return
+        ready = [each for each in self._distrusted if trusts(self.source, each[1])]
+        self._distrusted = [each for each in self._distrusted if not trusts(self.source, each[1])]
+        for waiter, _, make in ready:
+            if not _is_over(waiter):
+                _follow(make(), waiter)
 
     # -- mutations, which are refused
 
@@ -164,7 +251,7 @@ class NetworkMachine(MachineView):
 
         self.when_disposed().on_done(call)
 
-    def when_args(self, state: str, args: Mapping[str, Any], ctx: Context | None = None) -> Waiter:
+    def when_args(self, state: StateName, args: Mapping[str, Any], ctx: Context | None = None) -> Waiter:
         """Ends at once with `MachineError`: arguments are not told. Raises `UnknownStateError`."""
         self._known((state,))
         return self._never(f"{self.id} to enter {state} with {dict(args)}", "arguments")
@@ -189,13 +276,17 @@ class NetworkMachine(MachineView):
         """Take over a clock that was told, and tell whoever waits."""
         self.source, self.last_news_s = source, now
         self._apply_clock(clock)
+        self._begin_trusted()
 
     def restart(self, clock: Sequence[int], source: Source, now: float) -> None:
         """The machine began anew: everything was off, then came to this clock."""
+        waits, self._tick_waits = list(self._tick_waits), WeakSet()
+        for waiter in waits:
+            waiter.fail(MachineError(f"{waiter.what}: it restarted, and its ticks began anew"))
         self._apply_clock([0] * len(self.state_names))
         self.follow(clock, source, now)
 
-    def label(self, tags: Iterable[str], remote_parent: str) -> None:
+    def relabel(self, tags: Iterable[str], remote_parent: str) -> None:
         """The machine has other tags, or another parent."""
         self._tags = _replica_tags(self.remote_id, tags)
         self.remote_parent = remote_parent
@@ -203,11 +294,32 @@ class NetworkMachine(MachineView):
     def trust(self, source: Source) -> None:
         """The trust in the clock changed."""
         self.source = source
+        self._begin_trusted()
 
     def end(self, reason: str) -> None:
         """No more news will come: waits end with `reason`."""
         self.source = Source.GONE
         self._end(reason)
+        waits, self._distrusted = self._distrusted, []
+        for waiter, _, _ in waits:
+            self._end_waiter(waiter)
+
+
+def _is_over(waiter: Waiter) -> bool:
+    return waiter.done or waiter.error is not None
+
+
+def _follow(inner: Waiter, outer: Waiter) -> None:
+    """`outer` ends as `inner` does; given up, it gives up that."""
+
+    def ended(waiter: Waiter) -> None:
+        if waiter.error is not None:
+            outer.fail(waiter.error)
+        else:
+            outer.finish()
+
+    inner.on_done(ended)
+    outer.on_done(lambda _: inner.cancel())
 
 
 def _replica_tags(remote_id: str, tags: Iterable[str]) -> tuple[str, ...]:

@@ -23,9 +23,10 @@ AT = click.option(
 
 
 @contextmanager
-def _opened(
+def opened(
     named: tuple[str, ...], topic: str, wait_s: float, at_number: int | None
 ) -> Iterator[tuple[Source, Live]]:
+    """A source that has settled, and the moment asked for. Raises `InputError`."""
     from amdbg_tui.headless.source import SourceError, open_source
 
     try:
@@ -97,7 +98,7 @@ def reach(
     from amdbg_tui.answers.replica import Replica
     from amdbg_tui.headless.lines import write_json
 
-    with _opened(named, topic, wait_s, at_number) as (_, live):
+    with opened(named, topic, wait_s, at_number) as (_, live):
         chosen, _ = _chosen(live, machine, with_state=False)
         goal = (state, *more)
         _check_states(chosen, goal)
@@ -158,7 +159,7 @@ def what_if(
     from amdbg_tui.headless.lines import write_json
     from ampubsub.machine import MutationKind
 
-    with _opened(named, topic, wait_s, at_number) as (_, live):
+    with opened(named, topic, wait_s, at_number) as (_, live):
         chosen, _ = _chosen(live, machine, with_state=False)
         states = (state, *more)
         _check_states(chosen, states)
@@ -206,7 +207,7 @@ def why(
     from amdbg_tui.answers.cause import Causes
     from amdbg_tui.headless.lines import write_json
 
-    with _opened(named, topic, wait_s, at_number) as (source, live):
+    with opened(named, topic, wait_s, at_number) as (source, live):
         causes = Causes(live, source.history.cursor())
         if what.isdigit():
             links = causes.of_record(int(what))

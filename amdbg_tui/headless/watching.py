@@ -8,6 +8,7 @@ from datetime import datetime
 import click
 
 from amdbg_tui.answers.expression import Expression
+from amdbg_tui.answers.looking_back import Turn, turns
 from amdbg_tui.headless.choice import Choice, named_nowhere
 from amdbg_tui.headless.lines import record_fields, record_line, time_text, write_json
 from amdbg_tui.headless.source import Source
@@ -17,7 +18,7 @@ from amdbg_tui.history.moments import Numbered
 _LOOK_S = 0.25
 """How often an expression that time alone can change is looked at."""
 _PIECE = 20_000
-"""Records of a recording read at a time."""
+"""Records read at a time."""
 
 
 class _Turns:
@@ -38,13 +39,18 @@ class _Turns:
         return answer
 
     def _print(self, answer: bool, live: Live) -> None:
-        number, at_s = live.newest_number, live.at_s or live.wall_s
-        if self._as_json:
-            fields = {"expression": self.expression.text, "is_true": answer}
-            write_json("watch", fields | {"number": number, "at": time_text(at_s)})
-            return
-        at = datetime.fromtimestamp(at_s).strftime("%H:%M:%S.%f")[:-3]
-        click.echo(f"{at} {'true ' if answer else 'false'} {self.expression.text}  (record {number})")
+        turn = Turn(live.newest_number, live.at_s or live.wall_s, answer)
+        _print_turn(self.expression, turn, self._as_json)
+
+
+def _print_turn(expression: Expression, turn: Turn, as_json: bool) -> None:
+    if as_json:
+        fields = {"expression": expression.text, "is_true": turn.is_true}
+        write_json("watch", fields | {"number": turn.number, "at": time_text(turn.at_s)})
+        return
+    at = datetime.fromtimestamp(turn.at_s).strftime("%H:%M:%S.%f")[:-3]
+    answer = "true " if turn.is_true else "false"
+    click.echo(f"{at} {answer} {expression.text}  (record {turn.number})")
 
 
 def watch_live(
@@ -70,29 +76,28 @@ def watch_live(
 
 
 def watch_recording(source: Source, expression: Expression, as_json: bool, until: bool) -> bool:
-    """Go through a recording from its beginning. Whether it was ever true."""
+    """Every turn in a recording, from its beginning. Whether it was ever true."""
     history = source.history
-    first, last = history.first, history.last
-    turns = _Turns(expression, as_json)
     if warning := named_nowhere(expression, history.live):
         click.echo(f"ampubsub-tui: {warning}", err=True)
-    then = history.at(max(0, first - 1)).copy()
-    then.is_recording = True
-    _look_through(source, then, turns, max(0, first - 1), until, last)
-    return turns.was_true
+    was_true = False
+    for turn in turns(history, expression):
+        _print_turn(expression, turn, as_json)
+        was_true = was_true or turn.is_true
+        if turn.is_true and until:
+            break
+    return was_true
 
 
-def _look_through(
-    source: Source, shadow: Live, turns: _Turns, after: int, until: bool, last: int | None = None
-) -> int:
+def _look_through(source: Source, shadow: Live, look: _Turns, after: int, until: bool) -> int:
     """Take the records after a number one by one, and look after each; the last number taken."""
-    last = source.history.last if last is None else last
+    last = source.history.last
     cursor = source.history.cursor()
     while after < last:
         upto = min(after + _PIECE, last)
         for entry in cursor.entries(after, upto):
             shadow.apply((entry,))
-            if turns.look(shadow) and until:
+            if look.look(shadow) and until:
                 return entry.number
         after = upto
     return after

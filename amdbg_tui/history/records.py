@@ -98,6 +98,8 @@ class PeerDetailRecord(Struct, frozen=True, array_like=True, tag=2):
     """Peer id of the neighbour through whom it is heard, or who told of it; empty when it is connected to us."""
     muted: bool = False
     """No news are taken from it, because the person said so."""
+    how_found: str = ""
+    """`given`, `list`, `book`, `mdns`, `told by PEER`, `dialled us`; empty when we never met it."""
 
 
 class MachineRecord(Struct, frozen=True, array_like=True, tag=3):

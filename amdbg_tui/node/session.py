@@ -179,8 +179,8 @@ class Session:
             host=host,
             peer_name=join.name,
         )
-        telling = Telling(topic, self._feed, self.phases, join.name)
         seeking = join.doors.seeking(host.transport, name, join.addresses, self._notice)
+        telling = Telling(topic, self._feed, self.phases, join.name, seeking.how_found)
         try:
             self._doing = Doing(topic, telling, self._feed)
             async with topic, self._owned() as nursery:

@@ -48,7 +48,12 @@ class Telling:
     """Watches a topic from its making to its end."""
 
     def __init__(
-        self, topic: Topic, feed: Callable[[Sequence[Record]], None], phases: Phases, name: str = ""
+        self,
+        topic: Topic,
+        feed: Callable[[Sequence[Record]], None],
+        phases: Phases,
+        name: str = "",
+        how_found: Callable[[str], str] = lambda _: "",
     ) -> None:
         self.topic = topic
         self.shown: dict[MachineKey, ShownMachine] = {}
@@ -58,6 +63,7 @@ class Telling:
         """How our machines recorded before."""
         self._feed = feed
         self._phases = phases
+        self._how_found = how_found
         self._details: dict[str, PeerDetailRecord] = {}
         self._restarts: dict[str, tuple[float, int]] = {}
         """By peer: when a restart was last told, and how many were not told since."""
@@ -231,7 +237,12 @@ class Telling:
         changed: list[Record] = []
         for peer_id in {*known, *transport.connected_peers()}:
             record = translate.detail_record(
-                peer_id, known.get(peer_id), transport.detail(peer_id), topic.name, self._epoch_s
+                peer_id,
+                known.get(peer_id),
+                transport.detail(peer_id),
+                topic.name,
+                self._epoch_s,
+                self._how_found(peer_id),
             )
             if peer_id == topic.peer_id:
                 record = replace(record, addresses=topic.addresses)

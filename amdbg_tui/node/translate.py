@@ -172,7 +172,12 @@ def notice_record(event: Noticed) -> NoticeRecord:
 
 
 def detail_record(
-    peer_id: str, info: PeerInfo | None, detail: PeerDetail | None, topic: str, epoch_s: float
+    peer_id: str,
+    info: PeerInfo | None,
+    detail: PeerDetail | None,
+    topic: str,
+    epoch_s: float,
+    how_found: str = "",
 ) -> PeerDetailRecord:
     """A peer's figures. `epoch_s` is the wall-clock time at which trio's clock, used by the peer, was 0."""
     heard = None
@@ -194,6 +199,7 @@ def detail_record(
         heard,
         _through(info) if info else "",
         bool(getattr(info, "muted", False)),
+        safe_text(how_found),
     )
 
 

@@ -89,7 +89,7 @@ def signs() -> list[Row]:
         ],
         [
             ("  2 ", "multi bold"),
-            ("entered again, so often  ", "plain"),
+            ("ticked so often in it  ", "plain"),
             ("✗ ", "error bold"),
             ("asked for, refused", "plain"),
         ],

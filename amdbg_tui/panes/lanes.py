@@ -1,6 +1,6 @@
 """State lanes: when each state of a machine was active, one lane a state, told by signs as well as by colours.
 
-    ·····+━━━━-··+━━━┃━━━    + on   - off   ━ active   · inactive   2 again, so often   ✗ asked for and refused   ┃ the moment
+    ·····+━━━━-··+━━━┃━━━    + on   - off   ━ active   · inactive   2 ticked so often   ✗ asked for and refused   ┃ the moment
 
 Pure: records in, cells out. By time a column is a stretch of seconds; by record it is one record, with am-dbg's signs of the rain.
 """
@@ -45,6 +45,7 @@ class LaneSource:
         self.moments: list[Moment] = []
         self.version = 0
         self._begin_s = 0.0
+        self._recorded_s = 0.0
         self._whole_before = False
         self._full = False
         self._tail = False
@@ -52,10 +53,13 @@ class LaneSource:
     @property
     def known_s(self) -> float:
         """From when on the records are here; before it, what was active is not known here."""
-        return 0.0 if self._whole_before or not self.moments else self.moments[0].record.at_s
+        return self._recorded_s if self._whole_before or not self.moments else self.moments[0].record.at_s
 
-    def cover(self, cursor: Cursor, begin_s: float, end_s: float, moment: int | None) -> None:
-        """Have what is needed for a stretch of time."""
+    def cover(
+        self, cursor: Cursor, begin_s: float, end_s: float, moment: int | None, recorded_s: float = 0.0
+    ) -> None:
+        """Have what is needed for a stretch of time. `recorded_s`: when the recording began."""
+        self._recorded_s = recorded_s
         if self._covers(begin_s, end_s, moment):
             return
         wanted = TransitionFilter(machines=frozenset({self.key}))
@@ -121,7 +125,7 @@ def by_time(
         column = min(columns - 1, int((at_s - begin_s) / width))
         numbers[column] = each.number
         if not each.record.accepted and not each.record.check:
-            for name in each.record.called:
+            for name in each.record.called if not each.record.auto else ():
                 if (at := machine.index.get(name)) is not None:
                     refused.add((at, column))
             continue
@@ -146,8 +150,7 @@ def by_time(
             sign, kind = ("━", "on") if active else ("·", "off")
             if event is not None:
                 ticks, active = event
-                again = (ticks + 1) // 2 if active else ticks // 2
-                sign = str(min(9, again)) if ticks > 1 else "+" if active else "-"
+                sign = str(min(9, ticks)) if ticks > 1 else "+" if active else "-"
                 kind = "again" if ticks > 1 else "start" if active else "end"
             if (at, column) in refused:
                 sign, kind = "✗", "refused"

@@ -3,6 +3,7 @@ and health."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,6 +48,8 @@ class MachinesPane(Pane):
         self._made_for: Hashable = None
         self._at: dict[Line, int] = {}
         self._sorted_s = 0.0
+        self._shared: set[str] = set()
+        """Names that several peers call themselves by."""
 
     # Rows.
 
@@ -64,12 +67,7 @@ class MachinesPane(Pane):
             self.show_selected()
         sort = "" if view.sort == "name" else f" · by {view.sort}"
         then = "" if view.is_live else f" · at {words.clock_time(view.wall_s)[:8]}"
-        total = sum(machine.time_sum for machine in now.machines.values()) if self._counts else 0
-        count = (
-            f"Machines:{len(now.machines)} T:{words.number(total)}"
-            if self._counts
-            else f"Machines:{len(now.machines)}"
-        )
+        count = f"Machines:{len(now.machines)}"
         self.set_title(count + sort + then, key=made_for)
         if not self.search:
             hidden = f"{len(view.hidden)} hidden" if view.hidden else ""
@@ -80,10 +78,6 @@ class MachinesPane(Pane):
             )
             self.set_subtitle(text)
         self.sync()
-
-    @property
-    def _counts(self) -> bool:
-        return self.size.width >= 34
 
     def _activity(self, now: Live) -> Hashable:
         """Sorted by activity or errors, the order changes once a second at most."""
@@ -112,6 +106,7 @@ class MachinesPane(Pane):
         peers = sorted((peer.record for peer in live.peers.values()), key=self._peer_rank)
         wanted = self.text.casefold()
         lines: list[Line] = []
+        self._shared = {name for name, count in Counter(peer.name for peer in peers).items() if count > 1}
         for peer in peers:
             if (peer.status == "gone" and not self.view.shows["gone"]) or peer.peer_id in self.view.hidden:
                 continue
@@ -231,7 +226,12 @@ class MachinesPane(Pane):
         room = width - 3 - len(right)
         sign = "▸" if peer_id in self.folded else words.peer_sign(peer.status, connected)
         row: Row = [(sign + " ", look), (clip(name, room), f"{look} bold")]
-        if peer.name and room - width_of(row) >= 9:
+        if (
+            peer.name in self._shared and peer.status != "self"
+        ):  # told apart by their ids, whatever they call themselves
+            right = words.short_id(peer_id)
+            row[1] = (clip(name, width - 3 - len(right)), f"{look} bold")
+        elif peer.name and room - width_of(row) >= 9:
             row.append((" " + words.short_id(peer_id), "faint"))
         gap = width - width_of(row) - len(right)
         return [

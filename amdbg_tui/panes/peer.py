@@ -130,6 +130,8 @@ class PeerPane(Pane):
                 rows += self._fact("addresses" if place == 0 else "", whole)
             rows += self._way(peer)
         if record.status != "self":
+            if detail.how_found:
+                rows += self._fact("found", detail.how_found)
             rows += self._fact("transport", detail.transport or [("not connected", "grey")])
             rows += self._fact("round trip", words.span_words(detail.round_trip_s))
             rows += self._fact("last heard", words.ago(detail.last_heard_s, self.view.wall_s))

@@ -294,7 +294,10 @@ class Prompt(Vertical):
         if isinstance(answer, str):
             self._result = [("Not watched", "error bold"), (f": {answer}", "plain")]
         else:
-            self._result = [("Watching", "inactive bold"), (": you are told when it is so.", "plain")]
+            self._result = [
+                ("Watching", "inactive bold"),
+                (": a notice comes when all of them are active.", "plain"),
+            ]
         self._show()
 
     # Showing.

@@ -33,7 +33,9 @@ class RecordWindow:
         """There are older records that were not looked at yet."""
         self.more_after = False
         self.version = 0
-        """Grows when rows came in front or went: anything but new ones at the end."""
+        """Grows when rows came in front or all were read anew; not with new ones at the end."""
+        self.forgotten = 0
+        """How many of the oldest were let go because newer ones came."""
         self._before = 0
         self._after = 0
 
@@ -118,9 +120,9 @@ class RecordWindow:
 
     def _forget_oldest(self) -> None:
         if len(self.moments) > HELD + PAGE:
+            self.forgotten += len(self.moments) - HELD
             del self.moments[: len(self.moments) - HELD]
             self._before, self.more_before = self.moments[0].number, True
-            self.version += 1
 
     def index_at(self, number: int) -> int:
         """The last record up to a number; -1 when all are newer."""

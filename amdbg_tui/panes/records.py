@@ -6,7 +6,7 @@ Records newer than the moment are dimmed. A row that is too long goes on in the 
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from rich.cells import cell_len
 
@@ -17,7 +17,7 @@ from amdbg_tui.panes.pane import Pane
 from amdbg_tui.panes.record_filter import fold
 from amdbg_tui.panes.record_window import RecordWindow
 from amdbg_tui.panes.view import LEVELS, View
-from amdbg_tui.widgets.paint import Row, clip, pad, width_of, wrap
+from amdbg_tui.widgets.paint import Row, Span, clip, pad, width_of, wrap
 
 SHORT_TIMES_BELOW = 60
 """Narrower panes leave out the hour, which the time bar shows."""
@@ -44,6 +44,7 @@ class RecordsPane(Pane):
         self._rows_for: Hashable = None
         self._placed_for: Hashable = None
         self._taken = 0
+        self._forgotten = 0
         self._names_width = NAME_CELLS
         self._scrolled = False
         self._wrong = ""
@@ -86,6 +87,7 @@ class RecordsPane(Pane):
             held = self.moment_at(self.cursor)
             offset = self.cursor - self.scroll_offset.y
             self._rows_for = rows_for
+            self._forgotten = self.window.forgotten
             self.rows, self._taken = [], 0
             self._names_width = self._name_cells()
             self._add_rows(width)
@@ -94,8 +96,24 @@ class RecordsPane(Pane):
                 self._set_count(len(self.rows))
                 self.scroll_to(y=max(0, self.cursor - offset), animate=False, force=True)
             self.rebuilt()
-        elif self._taken < len(self.window.moments):
+            return
+        if self._forgotten != self.window.forgotten:
+            self._forget_rows()
+        if self._taken < len(self.window.moments):
             self._add_rows(width)
+
+    def _forget_rows(self) -> None:
+        """The oldest records were let go: their rows go too, without making the others anew."""
+        self._taken -= self.window.forgotten - self._forgotten
+        self._forgotten = self.window.forgotten
+        oldest = self.window.moments[0].number
+        count = next((at for at, row in enumerate(self.rows) if row[0].number >= oldest), len(self.rows))
+        del self.rows[:count]
+        self._taken = max(0, self._taken)
+        self.cursor = max(0, self.cursor - count)
+        if not self.following:
+            self._set_count(len(self.rows))
+            self.scroll_to(y=max(0, self.scroll_offset.y - count), animate=False, force=True)
 
     def _name_cells(self) -> int:
         names = {moment.record.key for moment in self.window.moments[-200:]}
@@ -112,10 +130,10 @@ class RecordsPane(Pane):
         self._taken = len(moments)
 
     def _add_record(self, moment: Moment, before: float | None, width: int, level: int) -> None:
-        if self._cells_of(moment) <= width:
+        if self._cells_of(moment, width) <= width:
             self.rows.append((moment, 0, None, before))
         else:
-            rows = wrap(self._record_row(moment, before, width), max(20, width), " " * self._indent(width))
+            rows = self._broken_row(moment, before, width)
             self.rows += [(moment, place, row, before) for place, row in enumerate(rows)]
         if level == 0 or not (moment.record.log or moment.record.error):
             return
@@ -129,10 +147,21 @@ class RecordsPane(Pane):
                 self.rows.append((moment, place, row, before))
                 place += 1
 
-    def _cells_of(self, moment: Moment) -> int:
+    def _broken_row(self, moment: Moment, before: float | None, width: int) -> list[Row]:
+        """A record that needs several lines: what was asked, and by whom, stands unbroken at the end of the last one."""
+        origin = looks.origin(moment.record)
+        rows = wrap(self._record_row(moment, before, width, ()), max(20, width), " " * self._indent(width))
+        used, needed = width_of(rows[-1]), width_of(origin)
+        if used + 1 + needed > width:
+            rows.append([])
+            used = 0
+        rows[-1] += [(" " * max(1, width - used - needed), "plain"), *origin] if origin else []
+        return rows
+
+    def _cells_of(self, moment: Moment, width: int) -> int:
         """About how wide a record's row is; never too little."""
         record = moment.record
-        total = self._indent(self.row_width) + 14
+        total = self._indent(width) + 14
         total += sum(len(moment.names[at]) + 6 for at in moment.changed if at < len(moment.names))
         if not moment.changed or not record.accepted:
             total += sum(len(name) + 2 for name in record.called) + 34
@@ -178,7 +207,7 @@ class RecordsPane(Pane):
         only = f" · only {view.state}" if view.only_state and view.state else ""
         like = f" · like {view.filter.typed}" if view.filter else ""
         self.set_title(
-            f"Records · {view.scope_words} · {count}{level}{only}{like}",
+            f"Records · {view.scope_words} · {count}{like}{only}{level}",
             key=(self._made_for, view.level, self.size.width),
         )
         if self._wrong:
@@ -267,7 +296,9 @@ class RecordsPane(Pane):
         machine = self.view.live.machines.get(key)  # type: ignore[call-overload]
         return machine.record.machine_id if machine is not None else words.short_id(str(key[0]))  # type: ignore[index]
 
-    def _record_row(self, moment: Moment, before: float | None, width: int) -> Row:
+    def _record_row(
+        self, moment: Moment, before: float | None, width: int, origin: Sequence[Span] | None = None
+    ) -> Row:
         """Sign, time, machine, what changed; at the right what was asked, and by whom."""
         record = moment.record
         sign, look = looks.outcome(record, bool(moment.changed))
@@ -280,8 +311,10 @@ class RecordsPane(Pane):
             trust = words.TRUST_LOOK.get(record.trust, "plain")
             row += [(pad(self._name_of(record.key), self._names_width), trust), (" ", "plain")]
         row += looks.change(moment, self.view.state)
-        origin = looks.origin(record)
+        origin = looks.origin(record) if origin is None else origin
         room = width - width_of(row)
+        if not origin:
+            return row
         if width_of(origin) < room:
             row += [(" " * (room - width_of(origin)), "plain"), *origin]
         else:

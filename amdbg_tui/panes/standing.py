@@ -167,7 +167,11 @@ class StandingPane(TextList):
             topics[len(rows)] = topic
             rows.append([("  # ", "faint"), (topic, "bright bold")])
         for hint in standing.hints:
-            rows += wrap([(hint, "grey")], width)
+            command = hint.startswith("ampubsub-tui ")  # to be copied: whole, where the screen is wide enough
+            rows += wrap(
+                [(hint, "bright" if command else "grey")],
+                max(width, self.size.width - 2) if command else width,
+            )
         top = max(0, (self.size.height - len(rows)) // 3)
         wide = max((width_of(row) for row in rows), default=0)
         left = " " * max(1, (self.size.width - wide) // 2)

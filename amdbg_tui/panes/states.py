@@ -21,6 +21,7 @@ from amdbg_tui.panes.states_tree import (
     Node,
     children,
     guides,
+    matrix_cells,
     relation_sentence,
     search_words,
     steps_of,
@@ -74,6 +75,7 @@ class StatesPane(Pane):
         self._machine: LiveMachine | None = None
         self._record: Moment | None = None
         self._width = 0
+        self._first = (0, 0.0)
         self._widest = 0
         self._guides: dict[int, list[Span]] = {}
 
@@ -306,7 +308,7 @@ class StatesPane(Pane):
             return []
         gap = (" " * max(1, self._lane_column(machine, width) - width_of(row)), "plain")
         if self.mode == "matrix":
-            return [gap, *self._matrix_cells(node, machine, room)]
+            return [gap, *matrix_cells(machine, node.state, self.view.state, room)]
         return [gap, *self.lanes.rows.get(node.state, [])]
 
     def _root_row(self, node: Node, machine: LiveMachine, width: int) -> Row:
@@ -319,9 +321,9 @@ class StatesPane(Pane):
         elif self.mode == "matrix":
             about = "".join(f"{at:>3}" for at in range(min(len(machine.names), room // 3)))
         elif self.mode == "rain":
-            about = f"rain: a record a column, {len(self.lanes.numbers)} of them"
+            about = f"rain · {len(self.lanes.numbers)} records"
         else:
-            about = f"−{words.span_words(lane.SPANS_S[self.span])} · one column {self._column_words()}"
+            about = f"−{words.span_words(lane.SPANS_S[self.span])} · {self._column_words()} a column"
         return [
             *row,
             (" " * max(1, self._lane_column(machine, width) - width_of(row)), "plain"),
@@ -353,29 +355,6 @@ class StatesPane(Pane):
             (" " * max(1, self._lane_column(self._machine, width) - width_of(row)), "plain"),
             *cells,
         ]
-
-    def _matrix_cells(self, node: Node, machine: LiveMachine, room: int) -> Row:
-        """Relations of the row's state to those of the columns: r requires, R removes, a adds, f after."""
-        shape = machine.record.states[node.state]
-        row: Row = []
-        for at, other in enumerate(machine.names[: room // 3]):
-            signs = "".join(
-                sign
-                for sign, names in (
-                    ("r", shape.require),
-                    ("R", shape.remove),
-                    ("a", shape.add),
-                    ("f", shape.after),
-                )
-                if other in names
-            )
-            if at == node.state:
-                signs = signs or "╲"
-            look = "faint" if not signs or signs == "╲" else "error bold" if "R" in signs else "active bold"
-            if other == self.view.state:
-                look += " on lit"
-            row.append((f"{signs or '·':>3}", look))
-        return row
 
     def _name_cells(self, width: int) -> int:
         return min(self._width, max(8, width - 3 - 9))
@@ -449,7 +428,7 @@ class StatesPane(Pane):
         cursor = self.view.history.cursor()
         for source in self._sources.values():
             if self.mode == "lanes":
-                source.cover(cursor, begin_s, end_s, moment)
+                source.cover(cursor, begin_s, end_s, moment, self._recorded_s())
             else:
                 source.cover(cursor, 0.0, 0.0, moment)
         versions = tuple(source.version for source in self._sources.values())
@@ -471,6 +450,13 @@ class StatesPane(Pane):
                 )  # fmt: skip
         self.lanes = drawn.pop(machine.key)
         self._beside_lanes = drawn
+
+    def _recorded_s(self) -> float:
+        """When the recording began: what was before it is not known here."""
+        first = self.view.history.first
+        if first != self._first[0]:
+            self._first = (first, self.view.history.time_of(first))
+        return self._first[1]
 
     # What keys do.
 

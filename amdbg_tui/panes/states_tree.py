@@ -163,3 +163,25 @@ def search_words(shape: StateShape) -> str:
             *(f"#{tag}" for tag in shape.tags),
         )
     ).casefold()
+
+
+def matrix_cells(machine: LiveMachine, at: int, lit: str, room: int) -> Row:
+    """Relations of the state `at` to those of the columns: r requires, R removes, a adds, f after; three cells each."""
+    shape = machine.record.states[at]
+    row: Row = []
+    for column, other in enumerate(machine.names[: room // 3]):
+        signs = "".join(
+            sign
+            for sign, names in (
+                ("r", shape.require),
+                ("R", shape.remove),
+                ("a", shape.add),
+                ("f", shape.after),
+            )
+            if other in names
+        )
+        if column == at:
+            signs = signs or "╲"
+        look = "faint" if not signs or signs == "╲" else "error bold" if "R" in signs else "active bold"
+        row.append((f"{signs or '·':>3}", look + " on lit" if other == lit else look))
+    return row

@@ -111,7 +111,8 @@ class WhyPane(Pane):
     # What there is to read.
 
     def _nothing(self) -> None:
-        self._say([("Nothing was recorded of this machine yet.", "grey")])
+        if self.view.machine is not None:
+            self._say([("Nothing was recorded of this machine yet.", "grey")])
         self._say([("←", "bright"), (" goes to the record before, and this says why it happened.", "grey")])
 
     def _say(self, row: Row, indent: str = "", target: Target | None = None) -> None:
@@ -190,7 +191,9 @@ class WhyPane(Pane):
                 since = f"last touched {words.clock_time(found.record.at_s)[:8]}, record {found.number:,}"
                 rows.append(([*names([need]), (f" {since}", "grey")], Target(record=found.number)))
             else:
-                rows.append(([*names([need]), (" was not touched in this recording", "grey")], None))
+                rows.append(
+                    ([*names([need]), (" was not touched before, as far as was recorded", "grey")], None)
+                )
         self._section("What was missing", rows)
         if needs and self.view.machine is not None and self.view.machine.is_own:
             self._section(

@@ -33,6 +33,7 @@ from ampubsub.transport.interface import (
 
 log = logging.getLogger("ampubsub.discovery")
 _DIAL_S = 12.0
+_LONELY_S = 10.0
 _SUBSCRIBES_S = 3.0
 """So long a reached peer may take to say that it takes part in the topic."""
 
@@ -140,8 +141,7 @@ class Seeking:
                 for text in addresses:
                     self.found(Found(_peer_of(text), (text,), frozenset(), how, text))
             if self._book is not None:
-                for found in self._book.read():
-                    self.found(found)
+                nursery.start_soon(self._open_book, self._book)
             if self._mdns is not None:
                 nursery.start_soon(self._look_around, self._mdns)
             while True:
@@ -151,6 +151,16 @@ class Seeking:
                     nursery.start_soon(self._dial, dial)
                 with trio.move_on_at(max(self._seeker.next_due(now), now)):
                     await changed.wait()
+
+    async def _open_book(self, book: AddressBook) -> None:
+        """Try those met before; when addresses were given, only if nobody was met there for a while."""
+        while self._dialled:
+            with trio.move_on_after(_LONELY_S) as waiting:
+                await self._members.wait()
+            if waiting.cancelled_caught and not self._transport.topic_peers(self._topic):
+                break
+        for found in book.read():
+            self.found(found)
 
     async def _look_around(self, settings: MdnsSettings) -> None:
         try:

@@ -6,6 +6,7 @@
 from ampubsub.machine import pipes
 from ampubsub.machine.clock import Time
 from ampubsub.machine.context import Context, StateContext, Waiter
+from ampubsub.machine.decorators import entered, exited, handles, may_enter, may_exit, may_pass
 from ampubsub.machine.errors import (
     ContextEndedError,
     HandlerError,
@@ -20,11 +21,13 @@ from ampubsub.machine.errors import (
     WrongThreadError,
 )
 from ampubsub.machine.handlers import ExceptionHandler
+from ampubsub.machine.history import History, Past
 from ampubsub.machine.machine import Exported, Machine, Preview
 from ampubsub.machine.mutation import Args, Mutation, Source
 from ampubsub.machine.options import LogLevel, Options
 from ampubsub.machine.result import MutationKind, Result
-from ampubsub.machine.schema import Schema, State
+from ampubsub.machine.schema import Schema, State, StateName
+from ampubsub.machine.state_class import States
 from ampubsub.machine.steps import Relation, Step, StepKind
 from ampubsub.machine.tracing import Tracer
 from ampubsub.machine.transition import Event, Transition
@@ -39,6 +42,7 @@ __all__ = [
     "Exported",
     "HandlerError",
     "HandlerTimeoutError",
+    "History",
     "ImportMismatchError",
     "LogLevel",
     "Machine",
@@ -48,6 +52,7 @@ __all__ = [
     "Mutation",
     "MutationKind",
     "Options",
+    "Past",
     "Preview",
     "Relation",
     "Result",
@@ -57,7 +62,9 @@ __all__ = [
     "Source",
     "State",
     "StateContext",
+    "StateName",
     "StatePanic",
+    "States",
     "Step",
     "StepKind",
     "Time",
@@ -66,5 +73,11 @@ __all__ = [
     "UnknownStateError",
     "Waiter",
     "WrongThreadError",
+    "entered",
+    "exited",
+    "handles",
+    "may_enter",
+    "may_exit",
+    "may_pass",
     "pipes",
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ampubsub.machine.errors import SchemaError
 from ampubsub.machine.relations import Relations
 from ampubsub.machine.resolution import Memory
-from ampubsub.machine.schema import EXCEPTION, Schema, State, state_name
+from ampubsub.machine.schema import EXCEPTION, Schema, State, nearest, state_name
 
 _KEEP = 256
 """How many blueprints are remembered for machines to come, before all are forgotten."""
@@ -94,25 +94,39 @@ class Blueprint:
 _remembered: dict[tuple[object, ...], Blueprint] = {}
 
 
-def blueprint(schema: Schema, states: Iterable[str] | None = None) -> Blueprint:
-    """The blueprint of a schema, from memory if an equal one was made before."""
-    names = None if states is None else tuple(states)
-    key = (names, tuple(schema.items()))
+def blueprint(schema: Schema, *, strict: bool = False) -> Blueprint:
+    """The blueprint of a schema, from memory if an equal one was made before.
+
+    `strict`: raise `SchemaError` for a relation to a state that there is not; otherwise it is dropped, as in Go.
+    """
+    key = (strict, tuple(schema.items()))
     try:
         found = _remembered.get(key)
     except TypeError:
         found = None
     if found is not None:
         return found
+    if strict:
+        check_relations(schema)
     parsed, conflicts = parse_schema(schema)
     parsed.setdefault(EXCEPTION, State(multi=True))
     made = Blueprint(parsed, sorted(parsed), conflicts)
-    if names is not None:
-        made = made.with_names(verified_names("this machine", made, names))
     _remembered[key] = made
     if len(_remembered) > _KEEP:
         _remembered.clear()
     return made
+
+
+def check_relations(schema: Schema) -> None:
+    """Raise `SchemaError` when a state names one that there is not, with the nearest name."""
+    names = {EXCEPTION, *map(state_name, schema)}
+    for key, state in schema.items():
+        for relation in ("require", "add", "remove", "after"):
+            for other in getattr(state, relation, ()):
+                if other not in names:
+                    raise SchemaError(
+                        f"state {state_name(key)}: {relation} names {other!r}, which there is not{nearest(str(other), names)}"
+                    )
 
 
 def verified_names(machine_id: str, known: Blueprint, states: Sequence[str]) -> tuple[str, ...]:

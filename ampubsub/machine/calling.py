@@ -65,7 +65,8 @@ def carry_out(
         calls = resolution.asks if account is None else _asks(walk, resolution, account)
     machine, options, ran = walk.machine, walk.options, transition.handlers
     timeout = options.handler_timeout_s
-    closely = account is not None
+    closely = account is not None or timeout is not None
+    raised = False
     generation = walk.generation
     if resolved_in < 0:
         resolved_in = generation
@@ -76,7 +77,6 @@ def carry_out(
                 continue
             transition.latest = call
             ran.append(call.shown)
-            raised = False
             try:
                 if closely and transition.completed:  # one that raised was an Auto state's: nobody else runs
                     answer = False
@@ -86,12 +86,7 @@ def carry_out(
                 raised = closely = True
                 answer = None
                 _raised(walk, transition, resolution, call, error, account)
-            if (
-                not closely
-                and timeout is None
-                and (answer is not False or not call.may_refuse)
-                and walk.generation == generation
-            ):
+            if (answer is not False or not call.may_refuse) and walk.generation == generation and not closely:
                 continue
             others = calls[calls.index(call) + 1 :]
             too_slow = False
@@ -120,6 +115,7 @@ def carry_out(
                         take_out(walk, transition, resolution, account)
                     return call
                 transition.left_in = tuple(negotiation.target)
+                raised = False
                 calls = _rest(walk, resolution, call, (), negotiation)
                 break
             if walk.disposing:

@@ -43,5 +43,5 @@ class StatePanic(Exception):  # noqa: N818 - Go's word for an exception that sto
     """An error known by its text only, as Go keeps a recovered panic."""
 
 
-class SlowHandlerWarning(ResourceWarning):
+class SlowHandlerWarning(RuntimeWarning):
     """A handler took so long that its machine, and whatever runs in the same thread, stood still meanwhile."""

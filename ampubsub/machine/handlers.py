@@ -11,12 +11,13 @@ is a handler from A to AA and from AA to A.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+from ampubsub.machine.decorators import MARK
 from ampubsub.machine.errors import HandlerError
 from ampubsub.machine.relations import mask_of
 from ampubsub.machine.result import MutationKind
+from ampubsub.machine.schema import nearest
 from ampubsub.machine.transition import Call, Event, Role
 
 Handler = Callable[[Event], Any]
@@ -80,16 +81,26 @@ class Binding:
         else:
             self.name = type(source).__name__
             for name in dir(source):
+                if name.startswith("__"):
+                    continue
+                # A property is not asked for its value unless its name is a handler's.
+                static = getattr(type(source), name, None)
+                marked = getattr(static, MARK, ())
+                for each in marked if isinstance(marked, tuple) else ():
+                    self._take(each, getattr(source, name), known, strict=True)
                 # Methods are not named with a capital letter but to be handlers.
-                if name[:1].isupper() or known.roles(name):
+                if known.roles(name) or (name[:1].isupper() and not marked):
                     handler = getattr(source, name, None)
-                    if not isinstance(handler, type):
+                    if handler is not None and not isinstance(handler, type):
                         self._take(name, handler, known, strict=callable(handler))
 
     def _take(self, name: str, handler: Any, known: _Names, *, strict: bool) -> None:
         if not known.roles(name):
             if strict:
-                raise HandlerError(f"{self.name}.{name} is no handler of this machine{known.nearest(name)}")
+                advice = nearest(name, [*known.names, *_plain_names(known.names)])
+                raise HandlerError(
+                    f"{self.name}.{name} is no handler of a machine with the states {', '.join(known.names)}{advice}"
+                )
             return
         if not callable(handler):
             raise HandlerError(f"{self.name}.{name} is not callable: a handler is a function of one event")
@@ -146,11 +157,6 @@ class _Names:
             if other is not None:
                 found.append(Role(SELF if other == state else PAIR, state, other))
         return found
-
-    def nearest(self, name: str) -> str:
-        """A word of advice about a name that is no handler's."""
-        close = get_close_matches(name, [*self.names, *_plain_names(self.names)], 1, 0.6)
-        return f": did you mean {close[0]}?" if close else f": its states are {', '.join(self.names)}"
 
 
 class _Roles(NamedTuple):

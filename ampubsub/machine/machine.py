@@ -1,24 +1,26 @@
 """The machine: what a program holds in its hand. Entry points of mutations, handlers, tracers, life and death.
 
 How a mutation is carried out stands in `walk.py`, how relations decide in `relations.py`, waiting in
-`subscriptions.py`.
+`subscriptions.py`. The whole face is in this one file, most of it a line or two a method, and so it is longer than others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from os import urandom
 from threading import get_ident
 from time import monotonic
 from typing import Any, NoReturn
 
+from ampubsub.machine import decorators
+from ampubsub.machine.arguments import ArgsLike, as_args
 from ampubsub.machine.blueprint import Blueprint, blueprint, verified_names
 from ampubsub.machine.calling import trace_of
 from ampubsub.machine.clock import Time
 from ampubsub.machine.context import call_all
+from ampubsub.machine.decorators import Function
 from ampubsub.machine.errors import (
     HandlerError,
     ImportMismatchError,
@@ -27,15 +29,16 @@ from ampubsub.machine.errors import (
     UnknownStateError,
     WrongThreadError,
 )
-from ampubsub.machine.findings import Findings
+from ampubsub.machine.exported import Exported
 from ampubsub.machine.handlers import Binding, Handler, Handlers
 from ampubsub.machine.mutation import Args, Eval, Mutation
 from ampubsub.machine.options import Options
+from ampubsub.machine.preview import Preview, preview
 from ampubsub.machine.relations import Relations, mask_of
 from ampubsub.machine.resolution import Memory
 from ampubsub.machine.result import MutationKind, Result
-from ampubsub.machine.schema import EXCEPTION, Schema, state_name
-from ampubsub.machine.steps import Step
+from ampubsub.machine.schema import EXCEPTION, StateName, state_name
+from ampubsub.machine.state_class import SchemaLike, schema_of
 from ampubsub.machine.subscriptions import Subscriptions
 from ampubsub.machine.tracing import Tracer, TracerSet
 from ampubsub.machine.transition import Event, Transition
@@ -44,34 +47,6 @@ from ampubsub.machine.walk import Walk
 
 ADD, REMOVE, SET = MutationKind.ADD, MutationKind.REMOVE, MutationKind.SET
 EXECUTED, CANCELED = Result.EXECUTED, Result.CANCELED
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """A machine's clocks, to be carried elsewhere and imported by a machine with the same id and states."""
-
-    id: str
-    state_names: tuple[str, ...]
-    time: Time
-    queue_tick: int
-    machine_tick: int
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What relations would make of a mutation now. Handlers are not asked; they may still refuse."""
-
-    accepted: bool
-    target: tuple[str, ...]
-    enters: tuple[str, ...]
-    exits: tuple[str, ...]
-    refused: tuple[str, ...]
-    """Called states that relations do not let through."""
-    steps: tuple[Step, ...]
-    removed_by: tuple[tuple[str, tuple[str, ...]], ...]
-    """States that would be dropped, and by which."""
-    missing: tuple[tuple[str, tuple[str, ...]], ...]
-    """States that could not be, and what they need."""
 
 
 class Machine(MachineView):
@@ -88,10 +63,10 @@ class Machine(MachineView):
 
     def __init__(
         self,
-        schema: Schema,
+        schema: SchemaLike,
         *,
         id: str | None = None,
-        states: Iterable[str] | None = None,
+        states: Iterable[StateName] | None = None,
         handlers: object = None,
         tags: Iterable[str] = (),
         parent: Machine | str | None = None,
@@ -99,7 +74,8 @@ class Machine(MachineView):
         options: Options | None = None,
         groups: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
-        known = blueprint(schema)
+        options = options if options is not None else Options()
+        known = blueprint(schema_of(schema), strict=options.strict)
         super().__init__(
             id or urandom(16).hex(),
             known.schema,
@@ -118,9 +94,7 @@ class Machine(MachineView):
         """Called at breakpoints, for instance the built-in `breakpoint`."""
         self.breakpoints: tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...] = ()
         self._blueprint = known
-        self._walk = Walk(
-            self, known, self._clock, options if options is not None else Options(), self.tracers
-        )
+        self._walk = Walk(self, known, self._clock, options, self.tracers)
         self._bindings: tuple[Binding, ...] = ()
         self._verified = False
         self._machine_tick = 0
@@ -142,14 +116,19 @@ class Machine(MachineView):
 
     # -- mutations ---------------------------------------------------------------------------------
 
-    def add(self, *states: str, args: Args | None = None, event: Event | None = None) -> Result:
+    def add(self, *states: StateName, args: ArgsLike = None, event: Event | None = None) -> Result:
         """Activate states. `event` names the handler's event that this comes from.
 
         Executed, canceled, or (inside a handler) queued. Raises `UnknownStateError`.
         """
         walk = self._walk
+        if args is not None and type(args) is not dict:
+            args = as_args(args)
         if event is None:
-            known = walk.place.adds.get(states)
+            try:
+                known = walk.place.adds.get(states)  # type: ignore[arg-type] # what is no text is not found
+            except TypeError:
+                known = None  # not hashable, so no state either
             if known is not None:
                 result = walk.again(known, args)
                 if result is not None:
@@ -160,11 +139,16 @@ class Machine(MachineView):
                 return CANCELED
         return self._mutate(ADD, states, args, event, 0 if event is None else 1)
 
-    def remove(self, *states: str, args: Args | None = None, event: Event | None = None) -> Result:
+    def remove(self, *states: StateName, args: ArgsLike = None, event: Event | None = None) -> Result:
         """Deactivate states. Raises `UnknownStateError`."""
         walk = self._walk
+        if args is not None and type(args) is not dict:
+            args = as_args(args)
         if event is None:
-            known = walk.place.removes.get(states)
+            try:
+                known = walk.place.removes.get(states)  # type: ignore[arg-type] # what is no text is not found
+            except TypeError:
+                known = None  # not hashable, so no state either
             if known is not None:
                 result = walk.again(known, args)
                 if result is not None:
@@ -177,11 +161,16 @@ class Machine(MachineView):
             return EXECUTED
         return self._mutate(REMOVE, states, args, event, 1)
 
-    def set(self, *states: str, args: Args | None = None, event: Event | None = None) -> Result:
+    def set(self, *states: StateName, args: ArgsLike = None, event: Event | None = None) -> Result:
         """Make these states, with what they imply, the only active ones. Raises `UnknownStateError`."""
         walk = self._walk
+        if args is not None and type(args) is not dict:
+            args = as_args(args)
         if event is None:
-            known = walk.place.sets.get(states)
+            try:
+                known = walk.place.sets.get(states)  # type: ignore[arg-type] # what is no text is not found
+            except TypeError:
+                known = None  # not hashable, so no state either
             if known is not None:
                 result = walk.again(known, args)
                 if result is not None:
@@ -190,27 +179,35 @@ class Machine(MachineView):
             return CANCELED
         return self._mutate(SET, states, args, event, 1)
 
-    def toggle(self, *states: str, args: Args | None = None, event: Event | None = None) -> Result:
+    def toggle(self, *states: StateName, args: ArgsLike = None, event: Event | None = None) -> Result:
         """Remove the states if all are active, else add them."""
         change = self.remove if self.is_(*states) else self.add
         return CANCELED if self._walk.disposing else change(*states, args=args, event=event)
 
-    def can_add(self, *states: str, args: Args | None = None) -> Result:
+    def can_add(self, *states: StateName, args: ArgsLike = None) -> Result:
         """Whether adding would be accepted now, relations and handlers asked; nothing changes."""
-        return CANCELED if self._refuses() else self.prepend(Mutation(ADD, states, args, check=True))
+        return (
+            CANCELED
+            if self._refuses()
+            else self.prepend(Mutation(ADD, map(state_name, states), as_args(args or {}), check=True))
+        )
 
-    def can_remove(self, *states: str, args: Args | None = None) -> Result:
+    def can_remove(self, *states: StateName, args: ArgsLike = None) -> Result:
         """Whether removing would be accepted now; nothing changes."""
-        return CANCELED if self._refuses() else self.prepend(Mutation(REMOVE, states, args, check=True))
+        return (
+            CANCELED
+            if self._refuses()
+            else self.prepend(Mutation(REMOVE, map(state_name, states), as_args(args or {}), check=True))
+        )
 
     def add_err(
-        self, error: BaseException | None, args: Args | None = None, event: Event | None = None
+        self, error: BaseException | None, args: ArgsLike = None, event: Event | None = None
     ) -> Result:
         """Add the Exception state for an error; no error, no mutation."""
         return self.add_err_state(EXCEPTION, error, args, event)
 
     def add_err_state(
-        self, state: str, error: BaseException | None, args: Args | None = None, event: Event | None = None
+        self, state: str, error: BaseException | None, args: ArgsLike = None, event: Event | None = None
     ) -> Result:
         """Add an error state together with Exception."""
         if error is None or self._refuses() or (event is not None and self._walk.is_full):
@@ -219,7 +216,7 @@ class Machine(MachineView):
         walk = self._walk
         walk.error = error
         args = {
-            **(args or {}),
+            **as_args(args or {}),
             "_am_err": error,
             "_am_errTrace": trace_of(error) if walk.options.log_stack_traces else "",
         }
@@ -236,7 +233,7 @@ class Machine(MachineView):
         if self._walk.disposing:
             return CANCELED
         self._walk.check_thread()
-        mutation.called = self._called(mutation.called, check=mutation.check)
+        mutation.called = self._called(mutation.called)
         return self._walk.prepend(mutation)
 
     def eval(self, source: str, function: Callable[[], object], ctx: Any = None) -> bool:
@@ -265,30 +262,19 @@ class Machine(MachineView):
         self.log_line(5 if ran else 4, f"[eval:{'end' if ran else 'ctxdone'}] {source}")
         return ran
 
-    def preview(self, kind: MutationKind, *states: str) -> Preview:
+    def preview(self, kind: MutationKind, *states: StateName) -> Preview:
         """What relations would make of a mutation now, without touching anything. Raises `UnknownStateError`."""
-        called = self._called(states)
-        walk, rules = self._walk, self._walk.rules
-        numbers = [self._index[name] for name in called]
-        wanted = mask_of(numbers)
-        findings = Findings(rules.names, rules.schema, called, [])
-        target, reached = rules.resolve(kind, numbers, wanted, walk.order, walk.active, findings)
-        entered = reached & ~walk.active | wanted & rules.multi & walk.active & reached
-        names = rules.names
-        refused = () if kind is REMOVE else tuple(names[n] for n in numbers if not reached >> n & 1)
-        return Preview(
-            accepted=not refused,
-            target=tuple(names[n] for n in target),
-            enters=tuple(names[n] for n in target if entered >> n & 1),
-            exits=tuple(names[n] for n in walk.order if not reached >> n & 1),
-            refused=refused,
-            steps=tuple(findings.steps),
-            removed_by=findings.removed,
-            missing=findings.missing,
-        )
+        walk = self._walk
+        numbers = tuple([self._index[name] for name in self._called(states)])
+        return preview(walk.rules, kind, numbers, walk.order, walk.active)
 
     def _mutate(
-        self, kind: MutationKind, states: Sequence[str], args: Args | None, event: Event | None, behind: int
+        self,
+        kind: MutationKind,
+        states: Sequence[StateName],
+        args: Args | None,
+        event: Event | None,
+        behind: int,
     ) -> Result:
         """Queue and run. `behind` is what Go adds to the queue tick it answers with."""
         walk = self._walk
@@ -305,16 +291,13 @@ class Machine(MachineView):
         result = walk.append(mutation)
         return Result(mutation.queue_tick + behind) if result >= 2 else result
 
-    def _called(self, states: Sequence[str], *, check: bool = False) -> tuple[str, ...]:
+    def _called(self, states: Sequence[StateName]) -> tuple[str, ...]:
         """Names of known states, each once. Raises `UnknownStateError`."""
         index = self._index
-        names = tuple(dict.fromkeys(states)) if len(states) > 1 else tuple(states)
-        for name in names:
+        for name in states:
             if type(name) is not str or name not in index:
-                names = tuple(dict.fromkeys(map(state_name, states)))
-                self._known(names)
-                break
-        return names
+                return tuple(dict.fromkeys(self._known(states)))
+        return tuple(dict.fromkeys(states)) if len(states) > 1 else tuple(states)  # type: ignore[arg-type]
 
     def _refuses(self) -> bool:
         walk = self._walk
@@ -425,13 +408,19 @@ class Machine(MachineView):
         )
         return found > 0 and found >= threshold
 
-    def will_be(self, *states: str, position: str = "any") -> bool:
+    def will_be(self, *states: StateName, position: str = "any") -> bool:
         """Whether adding these states is queued."""
-        return not self._walk.disposing and self.is_queued(ADD, states, position=position)[0]
+        return (
+            not self._walk.disposing
+            and self.is_queued(ADD, tuple(map(state_name, states)), position=position)[0]
+        )
 
-    def will_be_removed(self, *states: str, position: str = "any") -> bool:
+    def will_be_removed(self, *states: StateName, position: str = "any") -> bool:
         """Whether removing these states is queued."""
-        return not self._walk.disposing and self.is_queued(REMOVE, states, position=position)[0]
+        return (
+            not self._walk.disposing
+            and self.is_queued(REMOVE, tuple(map(state_name, states)), position=position)[0]
+        )
 
     # -- the log and the thread --------------------------------------------------------------------
 
@@ -439,7 +428,7 @@ class Machine(MachineView):
         """Write a line of the program's own to the machine's log (level external)."""
         self._walk.log.line(1, "[exter] " + text.replace("\n", " "))
 
-    def logs(self, level: int) -> bool:
+    def _logs(self, level: int) -> bool:
         """Whether a line of that level would be written to the log."""
         return level <= self._walk.options.log_level
 
@@ -504,6 +493,32 @@ class Machine(MachineView):
         walk.memory = Memory(walk.rules, walk.handlers)
         walk.changed()
 
+    def entered(self, *states: StateName) -> Callable[[Function], Function]:
+        """Call the function after any of these states was entered: `@machine.entered("On")`."""
+        return self._binds(decorators.entered(*states))
+
+    def exited(self, *states: StateName) -> Callable[[Function], Function]:
+        """Call the function after any of these states was left."""
+        return self._binds(decorators.exited(*states))
+
+    def may_enter(self, *states: StateName) -> Callable[[Function], Function]:
+        """Ask the function before any of these states is entered; False refuses."""
+        return self._binds(decorators.may_enter(*states))
+
+    def may_exit(self, *states: StateName) -> Callable[[Function], Function]:
+        """Ask the function before any of these states is left; False refuses."""
+        return self._binds(decorators.may_exit(*states))
+
+    def _binds(self, mark: Callable[[Function], Function]) -> Callable[[Function], Function]:
+        def bind(function: Function) -> Function:
+            def stand_in(event: Event) -> None:
+                pass
+
+            self.bind_handlers(dict.fromkeys(getattr(mark(stand_in), decorators.MARK), function))  # type: ignore[arg-type]
+            return function
+
+        return bind
+
     def bind_tracer(self, tracer: Tracer) -> None:
         """Let a tracer look on."""
         self.tracers.add(tracer)
@@ -527,7 +542,7 @@ class Machine(MachineView):
         """Whether the index order was fixed."""
         return self._verified
 
-    def verify_states(self, states: Iterable[str]) -> None:
+    def verify_states(self, states: Iterable[StateName]) -> None:
         """Fix the index order of states. Raises `SchemaError` unless every state is named."""
         if self._walk.disposing:
             return
@@ -542,8 +557,9 @@ class Machine(MachineView):
         for hook in self.tracers.verify_states:
             hook(self)
 
-    def set_schema(self, schema: Schema, states: Iterable[str]) -> None:
+    def set_schema(self, schema: SchemaLike, states: Iterable[StateName]) -> None:
         """Take a larger schema. Raises `SchemaError` during a transition, or when it does not grow."""
+        schema = schema_of(schema)
         names = tuple(map(state_name, states))
         if self._walk.running:
             raise SchemaError("schema error: cannot set schema during a transition")
@@ -551,7 +567,7 @@ class Machine(MachineView):
             raise SchemaError(f"schema error: new schema too short (> {len(self._schema)} states)")
         if len(schema) != len(names):
             raise SchemaError("schema error: new schema has to be the same length as state names")
-        made = blueprint(schema)
+        made = blueprint(schema, strict=self._walk.options.strict)
         if made.conflicts:
             raise SchemaError("\n".join(made.conflicts))
         lost = [name for name in self._names if name not in made.schema]

@@ -34,6 +34,8 @@ LogArgsMapper = Callable[[Mapping[str, object]], Mapping[str, str] | None]
 class Options:
     """Settings of one machine. Defaults are those of asyncmachine-go v0.18.0 unless said otherwise."""
 
+    strict: bool = True
+    """A relation to a state that there is not is a `SchemaError`; otherwise it is dropped, as in Go."""
     queue_limit: int = 1000
     """Mutations that may wait; more are canceled."""
     slow_handler_s: float = 0.1

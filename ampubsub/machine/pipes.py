@@ -2,11 +2,16 @@
 
 A pipe is a set of final handlers bound to the source. It ends with `Pipe.close`, or when either machine goes.
 Both machines must belong to the same thread. Source may be any machine; target may be the source itself.
+
+A machine at the end of a pipe changes while the source's handler runs, on the same stack. In a long row of pipes those
+further down wait until the first ones are done, so that no row is too long for the stack.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
+from threading import local
 from typing import TYPE_CHECKING
 
 from ampubsub.machine.errors import UnknownStateError
@@ -21,6 +26,45 @@ ERROR_PREFIX = "Err"
 CONNECTED_STATES = ("Disconnected", "Connecting", "Connected", "Disconnecting")
 
 PipeHandlers = Mapping[str, Callable[[Event], None]]
+
+
+_DEEPEST = 16
+"""Pipes that run one inside the other."""
+
+
+class _Running(local):
+    """The pipes that run in one thread."""
+
+    depth = 0
+
+    def __init__(self) -> None:
+        self.waiting: deque[Callable[[], object]] = deque()
+
+
+_running = _Running()
+
+
+def _carry(change: Callable[[], object]) -> None:
+    """Change the machine at the end of a pipe, now or, in a long row, once those before it are done."""
+    if _running.depth >= _DEEPEST:
+        _running.waiting.append(change)
+        return
+    _running.depth += 1
+    try:
+        first = None
+        try:
+            change()
+        except BaseException as error:
+            first = error
+        while _running.depth == 1 and _running.waiting:
+            try:
+                _running.waiting.popleft()()
+            except BaseException as error:
+                first = first or error
+        if first is not None:
+            raise first
+    finally:
+        _running.depth -= 1
 
 
 class Pipe:
@@ -61,9 +105,9 @@ def adding(
 
     def pipe(event: Event) -> None:
         if not flat:
-            target.add(*states, args=event.args, event=event)
+            _carry(lambda: target.add(*states, args=event.args, event=event))
         elif not target.is_(*states):
-            target.add(*states)
+            _carry(lambda: target.add(*states))
 
     return pipe
 
@@ -76,9 +120,9 @@ def removing(
 
     def pipe(event: Event) -> None:
         if not flat:
-            target.remove(wanted, args=event.args, event=event)
+            _carry(lambda: target.remove(wanted, args=event.args, event=event))
         elif not target.not_(wanted):
-            target.remove(wanted)
+            _carry(lambda: target.remove(wanted))
 
     return pipe
 
@@ -114,7 +158,8 @@ def bind_any(source: Machine, target: Machine) -> Pipe:
         raise UnknownStateError(f"bind_any: {target.id} has no {' '.join(missing)}, which {source.id} has")
 
     def pipe(event: Event) -> None:
-        target.set(*source.active_order, args=event.args, event=event)
+        states = source.active_order
+        _carry(lambda: target.set(*states, args=event.args, event=event))
 
     return Pipe(source, target, {"AnyState": pipe})
 
@@ -123,7 +168,8 @@ def bind_err(source: Machine, target: Machine, state: str = EXCEPTION) -> Pipe:
     """The source's errors become the target's, as `state` together with Exception."""
 
     def pipe(event: Event) -> None:
-        target.add_err_state(state, source.err, event=event)
+        error = source.err
+        _carry(lambda: target.add_err_state(state, error, event=event))
 
     _prepare("add", source, target, EXCEPTION, state)
     return Pipe(source, target, {"ExceptionState": pipe})

@@ -87,15 +87,17 @@ class Relations:
         self,
         kind: MutationKind,
         called: Sequence[int],
-        wanted: int,
         order: Sequence[int],
         active: int,
         findings: Findings | None = None,
+        wanted: int = -1,
     ) -> tuple[list[int], int]:
         """The target states in handler order, and their mask.
 
-        `order` are the active states; `wanted` and `active` are the masks of `called` and `order`.
+        `order` are the active states, `active` is their mask. `wanted` is that of `called`, if it is at hand.
         """
+        if wanted < 0:
+            wanted = mask_of(called)
         left_out = 0
         if kind is ADD:
             mask = wanted | active

@@ -87,9 +87,9 @@ class Resolution:
             wanted |= 1 << state
         if refused:
             base = tuple([state for state in called if not refused >> state & 1])
-            target, reached = rules.resolve(kind, base, wanted & ~refused, before, active, findings)
+            target, reached = rules.resolve(kind, base, before, active, findings, wanted & ~refused)
         else:
-            target, reached = rules.resolve(kind, called, wanted, before, active, findings)
+            target, reached = rules.resolve(kind, called, before, active, findings, wanted)
         self.target: tuple[int, ...] = tuple(target)
         """States active afterwards, in handler order."""
         self.reached = reached

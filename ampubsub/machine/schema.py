@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import Enum
+from typing import Union
 
 from ampubsub.machine.state_lists import joined
 
 EXCEPTION = "Exception"
 """The state that every machine has: an error happened."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A word of advice about a name that is not known: the one that was probably meant."""
+    close = get_close_matches(name, list(names), 1, 0.6)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def state_name(state: object) -> str:
@@ -58,7 +66,9 @@ class State:
                 raise TypeError(
                     f"State.{field} is a list of names, not the string {value!r}: write [{value!r}]"
                 )
-            object.__setattr__(self, field, tuple(value if field == "tags" else map(state_name, value)))
+            if field != "tags":
+                value = (entry if isinstance(entry, State) else state_name(entry) for entry in value)
+            object.__setattr__(self, field, tuple(value))
 
     def extended(self, other: State) -> State:
         """This state with another's flags and relations added; tags stay."""
@@ -92,3 +102,5 @@ def merge_schemas(*schemas: Schema) -> dict[str, State]:
 
 Schema = Mapping[str, State]
 """State name to its properties; the order of the mapping has no meaning."""
+StateName = Union[str, Enum, State]  # noqa: UP007 - used as an annotation where a State stands for its name
+"""How a state can be named: as text, by a member of an Enum, or by an attribute of a class of states."""

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from heapq import heapify, heappop, heappush
+from heapq import heappush
 from typing import Any, Protocol
-from weakref import ref
 
-from ampubsub.machine.context import Context, StateContext, Undo, Waiter, call_all
+from ampubsub.machine.context import Context, StateContext, Waiter, call_all
 from ampubsub.machine.mutation import Args
 from ampubsub.machine.relations import bits
+from ampubsub.machine.waits import ArgsWait, Heap, QueryWait, StatesGroup, TimeWait, Wait, pair_of
 
 Fired = list[Waiter]
 
@@ -34,134 +34,11 @@ class Watched(Protocol):
     def tick(self, state: str) -> int:
         """Tick of a state."""
 
-    def logs(self, level: int) -> bool:
+    def _logs(self, level: int) -> bool:
         """Whether a line of that level would be written."""
 
     def log_line(self, level: int, text: str) -> None:
         """Write to its log."""
-
-
-class Wait:
-    """One wait: a waiter, held weakly until it has callbacks, and how to forget it."""
-
-    __slots__ = ("_held", "_ref", "_undo", "drop", "serial")
-
-    def __init__(self, waiter: Waiter, serial: int, context: Context | None) -> None:
-        self._ref: ref[Waiter] | None = ref(waiter)
-        self._held: Waiter | None = None
-        self.serial = serial
-        self.drop: Callable[[Wait], object] | None = None
-        """Takes it out of where it hangs."""
-        self._undo: Undo | None = None
-        waiter._place = self
-        if waiter._callbacks is not None:
-            self._held = waiter
-        if context is not None:
-            self._undo = context.on_done(self._context_ended)
-
-    @property
-    def waiter(self) -> Waiter | None:
-        """Who waits; None when nobody does any more."""
-        return self._ref() if self._ref is not None else None
-
-    @property
-    def is_over(self) -> bool:
-        """Nobody waits any more."""
-        return self._ref is None
-
-    def hold(self, waiter: Waiter | None) -> None:
-        """Keep the waiter alive, or no longer."""
-        self._held = waiter
-
-    def forget(self) -> None:
-        """Nobody waits any more."""
-        self._ref = self._held = None
-        undo, self._undo = self._undo, None
-        if undo is not None:
-            undo()
-        drop, self.drop = self.drop, None
-        if drop is not None:
-            drop(self)
-
-    def _context_ended(self) -> None:
-        waiter = self.waiter
-        if waiter is not None:
-            waiter.cancel()
-
-
-class StatesGroup:
-    """All equal `when`, or `when_not`: the same states, to be active or not."""
-
-    __slots__ = ("active", "hangs_on", "mask", "serial", "states", "waits")
-
-    def __init__(self, states: tuple[str, ...], active: bool, mask: int, serial: int) -> None:
-        self.states = states
-        self.active = active
-        self.mask = mask
-        self.serial = serial
-        self.hangs_on = -1
-        self.waits: dict[Wait, None] = {}
-
-
-class TimeWait(Wait):
-    """A `when_time`: counts the states that have not reached their tick yet."""
-
-    __slots__ = ("missing", "states", "times")
-
-    missing: int
-    states: tuple[str, ...]
-    times: tuple[int, ...]
-
-
-class ArgsWait(Wait):
-    """A `when_args`: a state entered by a mutation with these arguments, or more."""
-
-    __slots__ = ("args",)
-
-    args: Mapping[str, Any]
-
-    def matches(self, args: Args) -> bool:
-        """Whether these arguments contain those waited for."""
-        return all(key in args and args[key] == value for key, value in self.args.items())
-
-
-class QueryWait(Wait):
-    """A `when_query`: any question about the machine."""
-
-    __slots__ = ("query",)
-
-    query: Callable[[Any], bool]
-
-
-class Heap:
-    """Waits by a number, lowest first. Those that are over are swept out once they are the greater part."""
-
-    __slots__ = ("_over", "items")
-
-    def __init__(self) -> None:
-        self.items: list[tuple[int, int, Wait]] = []
-        self._over = 0
-
-    def reached(self, number: int) -> list[tuple[int, Wait]]:
-        """Take out what waits for this number or a lower one and is not over."""
-        found = []
-        items = self.items
-        while items and items[0][0] <= number:
-            wanted, _, wait = heappop(items)
-            if wait.is_over:
-                self._over = max(self._over - 1, 0)
-            else:
-                found.append((wanted, wait))
-        return found
-
-    def one_is_over(self) -> None:
-        """One of them is over now."""
-        self._over += 1
-        count = len(self.items)
-        if self._over >= count or (self._over > 16 and 2 * self._over > count):
-            self.items = [item for item in self.items if not item[2].is_over]
-            heapify(self.items)
-            self._over = 0
 
 
 class Subscriptions:
@@ -259,7 +136,7 @@ class Subscriptions:
             wait.drop = partial(self._drop_from, group)
         elif not group.waits:
             self._unhang(group)
-        if self.machine.logs(3):
+        if self.machine._logs(3):
             self.machine.log_line(3, f"[{'when' if active else 'whenNot'}:new] {' '.join(states)}")
 
     def _hang(self, group: StatesGroup, lacking: int) -> None:
@@ -320,7 +197,7 @@ class Subscriptions:
                     heappush(heap.items, (time, self._serial, wait))
         wait.missing = missing
         wait.drop = partial(self._drop_time, places)
-        if self.machine.logs(3):
+        if self.machine._logs(3):
             self.machine.log_line(3, f"[whenTime:new] {','.join(states)} {' '.join(map(str, times))}")
 
     def _drop_time(self, places: Sequence[int], _: Wait) -> None:
@@ -334,13 +211,13 @@ class Subscriptions:
 
     def when_args(self, waiter: Waiter, state: str, args: Args, context: Context | None) -> None:
         """Fire when the state is entered with these arguments."""
-        if self.machine.logs(3):
+        if self.machine._logs(3):
             self.machine.log_line(3, f"[whenArgs:new] {state} ({','.join(args)})")
         wait = ArgsWait(waiter, self._next(), context)
         if wait.is_over:
             return
         wait.args = dict(args)
-        pair = _pair_of(args)
+        pair = pair_of(args)
         place = self._index[state]
         self.args.setdefault(place, {}).setdefault(pair, {})[wait] = None
         wait.drop = partial(self._drop_args, place, pair)
@@ -357,7 +234,7 @@ class Subscriptions:
 
     def when_query(self, waiter: Waiter, query: Callable[[Any], bool], context: Context | None) -> None:
         """Fire after the first accepted transition at which the query is true."""
-        if self.machine.logs(3):
+        if self.machine._logs(3):
             self.machine.log_line(3, f"[whenQuery:new] {len(self._queries)}")
         wait = QueryWait(waiter, self._next(), context)
         if not wait.is_over:
@@ -367,7 +244,7 @@ class Subscriptions:
 
     def when_queue(self, waiter: Waiter, tick: int) -> None:
         """Fire after the first accepted transition at or past that queue tick."""
-        if self.machine.logs(3):
+        if self.machine._logs(3):
             self.machine.log_line(3, f"[whenQueue:new] {tick}")
         wait = Wait(waiter, self._next(), None)
         heappush(self._queue.items, (tick, wait.serial, wait))
@@ -397,7 +274,7 @@ class Subscriptions:
             return context
         self.contexts[place] = context
         self.lasting |= 1 << place
-        if self.machine.logs(3):
+        if self.machine._logs(3):
             self.machine.log_line(3, f"[ctx:new] {state}")
         return context
 
@@ -472,7 +349,7 @@ class Subscriptions:
             if self.lasting >> state & 1:
                 self.lasting &= ~(1 << state)
                 context = self.contexts.pop(state)
-                if self.machine.logs(3):
+                if self.machine._logs(3):
                     self.machine.log_line(3, f"[ctx:match] {context.state}")
                 calls.append(context.cancel)
         fired: Fired = []
@@ -482,7 +359,7 @@ class Subscriptions:
                 self._ticked(state, clock[state], fired)
         if accepted and self._queue.items:
             for reached, wait in self._queue.reached(queue_tick):
-                if self.machine.logs(3):
+                if self.machine._logs(3):
                     self.machine.log_line(3, f"[whenQueue:match] {reached}")
                 _fire(wait, fired)
         calls += [waiter.finish for waiter in fired]
@@ -524,7 +401,7 @@ class Subscriptions:
             kind = "when" if group.active else "whenNot"
             for wait in list(group.waits):
                 if not wait.is_over:
-                    if self.machine.logs(3):
+                    if self.machine._logs(3):
                         self.machine.log_line(3, f"[{kind}:match] {' '.join(group.states)}")
                     _fire(wait, fired)
             group.waits.clear()
@@ -536,7 +413,7 @@ class Subscriptions:
             wait.missing -= 1
             if not wait.missing:
                 times = " ".join(map(str, wait.times))
-                if self.machine.logs(3):
+                if self.machine._logs(3):
                     self.machine.log_line(3, f"[whenTime:match] {' '.join(wait.states)} [{times}]")
                 _fire(wait, fired)
         if not heap.items and state in self.times:
@@ -556,7 +433,7 @@ class Subscriptions:
             except Exception as error:
                 calls.append(partial(waiter.fail, error))
                 continue
-            if self.machine.logs(3):
+            if self.machine._logs(3):
                 self.machine.log_line(3, f"[whenQuery:match] {number}")
             calls.append(waiter.finish)
         return calls
@@ -587,7 +464,7 @@ class Subscriptions:
         fired: Fired = []
         for wait in sorted(found, key=lambda wait: wait.serial):
             if not wait.is_over and wait.matches(args):
-                if self.machine.logs(3):
+                if self.machine._logs(3):
                     self.machine.log_line(3, f"[whenArgs:match] {self._names[state]} ({','.join(wait.args)})")
                 _fire(wait, fired)
         return [waiter.finish for waiter in fired]
@@ -629,14 +506,3 @@ def _fire(wait: Wait, fired: Fired) -> None:
     waiter = wait.waiter
     if waiter is not None:
         fired.append(waiter)
-
-
-def _pair_of(args: Args) -> tuple[str, Any] | None:
-    """The pair of key and value that a wait for arguments is looked up by; None when it has no usable one."""
-    for pair in args.items():
-        try:
-            hash(pair)
-        except TypeError:
-            continue
-        return pair
-    return None

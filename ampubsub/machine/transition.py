@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from ampubsub.machine.arguments import Kind, args_as
 from ampubsub.machine.clock import Time
 from ampubsub.machine.mutation import Args, Mutation, Source, is_health
 from ampubsub.machine.result import MutationKind
@@ -289,6 +290,10 @@ class Event:
     def args(self) -> Args:
         """Arguments of the mutation."""
         return self.transition.args
+
+    def args_as(self, kind: type[Kind]) -> Kind:
+        """The arguments as the dataclass they were given as, or as one of the same names. Raises `MachineError`."""
+        return args_as(self.transition.args, kind, self.name)
 
     @property
     def mutation(self) -> Mutation:

@@ -8,7 +8,7 @@ from ampubsub.machine.clock import Time
 from ampubsub.machine.context import Context, StateContext, Waiter, call_all
 from ampubsub.machine.errors import MachineGoneError, SchemaError, UnknownStateError
 from ampubsub.machine.mutation import Args
-from ampubsub.machine.schema import EXCEPTION, State
+from ampubsub.machine.schema import EXCEPTION, State, StateName, nearest, state_name
 from ampubsub.machine.subscriptions import Subscriptions
 
 
@@ -70,13 +70,13 @@ class MachineView:
         """The machine is gone for good."""
         return bool(self._gone)
 
-    def has(self, *states: str) -> bool:
+    def has(self, *states: StateName) -> bool:
         """Whether the schema has all these states."""
-        return not self._gone and all(state in self._index for state in states)
+        return not self._gone and all(state_name(state) in self._index for state in states)
 
-    def index(self, state: str) -> int:
+    def index(self, state: StateName) -> int:
         """Index of a state; -1 when unknown."""
-        return -1 if self._gone else self._index.get(state, -1)
+        return -1 if self._gone else self._index.get(state_name(state), -1)
 
     def parse_states(self, states: Iterable[str]) -> tuple[str, ...]:
         """The known ones of these states, each once."""
@@ -84,30 +84,35 @@ class MachineView:
 
     # -- what is active ----------------------------------------------------------------------------
 
-    def is_(self, *states: str) -> bool:
+    def is_(self, *states: StateName) -> bool:
         """Whether all of these are active. Unknown states never are."""
         clock, index = self._clock, self._index
         for state in states:
-            position = index.get(state)
+            position = index.get(state)  # type: ignore[arg-type] # most are text; what is not is not found
             if position is None:
-                self.log_line(4, f"[is] state {state} not found")
-                return False
+                position = index.get(state_name(state))
+                if position is None:
+                    self.log_line(4, f"[is] state {state} not found")
+                    return False
             if not clock[position] & 1:
                 return False
         return not self._gone
 
-    def not_(self, *states: str) -> bool:
+    def not_(self, *states: StateName) -> bool:
         """Whether none of these is active. Raises `UnknownStateError`."""
         if self._gone:
             return False
-        self._known(states)
-        return not any(self._clock[self._index[state]] & 1 for state in states)
+        names = self._known(states)
+        return not any(self._clock[self._index[name]] & 1 for name in names)
 
-    def any(self, *states: str | Iterable[str]) -> bool:
+    def any(self, *states: StateName | Iterable[StateName]) -> bool:
         """Whether any of these is active; of a list of states, all of them."""
         if self._gone:
             return False
-        return any(self.is_(state) if isinstance(state, str) else self.is_(*state) for state in states)
+        return any(
+            self.is_(*state) if isinstance(state, (list, tuple, set, frozenset)) else self.is_(state)  # type: ignore[arg-type]
+            for state in states
+        )
 
     def switch(self, *groups: Iterable[str]) -> str:
         """The first active state of the groups, or an empty string."""
@@ -117,34 +122,34 @@ class MachineView:
         """Whether Exception is active."""
         return self.is_(EXCEPTION)
 
-    def active_states(self, *states: str) -> tuple[str, ...]:
+    def active_states(self, *states: StateName) -> tuple[str, ...]:
         """Active states, of all or of those given (in the given order)."""
-        return tuple(state for state in states or self._names if self.is_(state))
+        return tuple(name for name in map(state_name, states or self._names) if self.is_(name))
 
     # -- clocks ------------------------------------------------------------------------------------
 
-    def tick(self, state: str) -> int:
+    def tick(self, state: StateName) -> int:
         """Tick of a state; 0 for an unknown one."""
-        position = self._index.get(state)
+        position = self._index.get(state_name(state))
         return 0 if position is None else self._clock[position]
 
-    def time(self, *states: str) -> Time:
+    def time(self, *states: StateName) -> Time:
         """Ticks of all states in index order, or of those given in the given order."""
         if states:
             return Time(self.tick(state) for state in states)
         return Time(self._clock)
 
-    def clock(self, *states: str) -> dict[str, int]:
+    def clock(self, *states: StateName) -> dict[str, int]:
         """Ticks by state name."""
         if self._gone:
             return {}
-        return {state: self.tick(state) for state in states or self._names}
+        return {name: self.tick(name) for name in map(state_name, states or self._names)}
 
-    def is_time(self, time: Sequence[int], *states: str) -> bool:
+    def is_time(self, time: Sequence[int], *states: StateName) -> bool:
         """Whether the ticks (of all or of these states) equal `time`."""
         return not self._gone and tuple(self.time(*states)) == tuple(time)
 
-    def was_time(self, time: Sequence[int], *states: str) -> bool:
+    def was_time(self, time: Sequence[int], *states: StateName) -> bool:
         """Whether every tick (of all or of these states) has reached `time`."""
         now = self.time(*states)
         return (
@@ -161,11 +166,11 @@ class MachineView:
 
     # -- waiting -----------------------------------------------------------------------------------
 
-    def when(self, *states: str, ctx: Context | None = None) -> Waiter:
+    def when(self, *states: StateName, ctx: Context | None = None) -> Waiter:
         """Done once all states are active at the same time. Raises `UnknownStateError`."""
         return self._wait_states(states, True, ctx)
 
-    def when_not(self, *states: str, ctx: Context | None = None) -> Waiter:
+    def when_not(self, *states: StateName, ctx: Context | None = None) -> Waiter:
         """Done once none of the states is active. Raises `UnknownStateError`."""
         return self._wait_states(states, False, ctx)
 
@@ -173,30 +178,34 @@ class MachineView:
         """Done once Exception is active."""
         return self.when(EXCEPTION, ctx=ctx)
 
-    def when_time(self, states: Sequence[str], times: Sequence[int], ctx: Context | None = None) -> Waiter:
+    def when_time(
+        self, states: Sequence[StateName], times: Sequence[int], ctx: Context | None = None
+    ) -> Waiter:
         """Done once each state has reached its tick; a later tick does not undo it. Raises `SchemaError`."""
         if len(states) != len(times):
             raise SchemaError(
                 f"{self.id}: when_time got {len(states)} states and {len(times)} times; give one time for each state"
             )
-        waiter = self._waiter(f"{self.id} to reach {' '.join(map(str, times))} for {' '.join(states)}")
+        names = tuple(map(state_name, states))
+        waiter = Waiter((self.id, " to reach ", tuple(map(str, times)), " for ", names))
         if not self._closed(waiter):
-            if all(self.tick(state) >= time for state, time in zip(states, times, strict=True)):
+            if all(self.tick(name) >= time for name, time in zip(names, times, strict=True)):
                 waiter.finish()
             else:
-                self.subscriptions.when_time(waiter, tuple(states), tuple(times), ctx)
+                self.subscriptions.when_time(waiter, names, tuple(times), ctx)
         return waiter
 
-    def when_ticks(self, state: str, ticks: int = 1, ctx: Context | None = None) -> Waiter:
+    def when_ticks(self, state: StateName, ticks: int = 1, ctx: Context | None = None) -> Waiter:
         """Done once the state has ticked that often from now."""
         return self.when_time([state], [self.tick(state) + ticks], ctx)
 
-    def when_args(self, state: str, args: Args, ctx: Context | None = None) -> Waiter:
+    def when_args(self, state: StateName, args: Args, ctx: Context | None = None) -> Waiter:
         """Done once the state is entered by a mutation whose arguments contain `args`."""
-        waiter = self._waiter(f"{self.id} to enter {state} with {dict(args)}")
+        name = state_name(state)
+        waiter = self._waiter(f"{self.id} to enter {name} with {dict(args)}")
         if not self._closed(waiter):
-            self._known((state,))
-            self.subscriptions.when_args(waiter, state, args, ctx)
+            self._known((name,))
+            self.subscriptions.when_args(waiter, name, args, ctx)
         return waiter
 
     def when_query(self, query: Callable[[MachineView], bool], ctx: Context | None = None) -> Waiter:
@@ -233,14 +242,15 @@ class MachineView:
             self.subscriptions.when_disposed(waiter)
         return waiter
 
-    def state_context(self, state: str) -> StateContext:
+    def state_context(self, state: StateName) -> StateContext:
         """Lasts as long as the state's present activation; already ended when it is inactive."""
+        name = state_name(state)
         if self._gone:
-            context = StateContext(self.id, state, 0)
+            context = StateContext(self.id, name, 0)
             context.cancel()
             return context
-        self._known((state,))
-        return self.subscriptions.state_context(state, self.is_(state))
+        self._known((name,))
+        return self.subscriptions.state_context(name, self.is_(name))
 
     # -- in words ----------------------------------------------------------------------------------
 
@@ -255,12 +265,12 @@ class MachineView:
             return ""
         return f"({self._ticks(True)}) [{self._ticks(False)}]"
 
-    def inspect(self, *states: str) -> str:
+    def inspect(self, *states: StateName) -> str:
         """State by state, with tick, properties and relations: a text for people."""
         lines: list[str] = []
         if self._gone:
             return ""
-        for name in states or self._names:
+        for name in map(state_name, states or self._names):
             state = self._schema[name]
             lines.append(f"{int(self.is_(name))} {name}")
             rows: list[tuple[str, str]] = [("Tick", str(self.tick(name)))]
@@ -275,6 +285,12 @@ class MachineView:
             lines += [f"    |{word:<8} {text}" for word, text in rows]
         return "\n".join(lines) + "\n" if lines else ""
 
+    def to_mermaid(self) -> str:
+        """States and relations as a Mermaid flow chart, active states filled."""
+        from ampubsub.machine.diagram import to_mermaid
+
+        return to_mermaid({name: self._schema[name] for name in self._names}, self.is_)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self}>"
 
@@ -288,7 +304,7 @@ class MachineView:
             found = self._subscriptions = Subscriptions(self, self._names)
         return found
 
-    def logs(self, level: int) -> bool:
+    def _logs(self, level: int) -> bool:
         """Whether a line of that level would be written to the machine's log."""
         return False
 
@@ -306,12 +322,16 @@ class MachineView:
         pairs = zip(self._names, self._clock, strict=True)
         return " ".join(f"{name}:{tick}" for name, tick in pairs if (tick & 1 == 1) is active)
 
-    def _known(self, states: Iterable[str]) -> None:
-        unknown = [state for state in states if state not in self._index]
+    def _known(self, states: Iterable[StateName]) -> tuple[str, ...]:
+        """The names of states. Raises `UnknownStateError`, with the nearest name."""
+        names = tuple(map(state_name, states))
+        unknown = [name for name in names if name not in self._index]
         if unknown:
             raise UnknownStateError(
                 f"missing states: {' '.join(unknown)} not defined in schema for {self.id}"
+                f"{nearest(unknown[0], self._names)}"
             )
+        return names
 
     def _waiter(self, *what: str) -> Waiter:
         return Waiter(what)
@@ -326,21 +346,23 @@ class MachineView:
     def _end_waiter(self, waiter: Waiter) -> None:
         waiter.fail(MachineGoneError(f"{waiter.what}: it will not happen, {self._gone}"))
 
-    def _wait_states(self, states: tuple[str, ...], active: bool, ctx: Context | None) -> Waiter:
-        waiter = Waiter((self.id, " to have ", states, " active" if active else " inactive"))
+    def _wait_states(self, states: tuple[StateName, ...], active: bool, ctx: Context | None) -> Waiter:
+        index, mask = self._index, 0
+        names: tuple[str, ...] = states  # type: ignore[assignment] # most often they are
+        try:
+            for name in names:
+                mask |= 1 << index[name]
+        except (KeyError, TypeError):
+            names = tuple(map(state_name, states)) if self._gone else self._known(states)
+            mask = 0 if self._gone else sum({1 << index[name] for name in names})
+        waiter = Waiter((self.id, " to have ", names, " active" if active else " inactive"))
         if self._gone:
             self._end_waiter(waiter)
             return waiter
-        index, mask = self._index, 0
-        try:
-            for state in states:
-                mask |= 1 << index[state]
-        except KeyError:
-            self._known(states)
         now = self._active_mask()
         lacking = mask & ~now if active else mask & now
         if lacking:
-            self.subscriptions.when(waiter, states, mask, active, ctx, lacking)
+            self.subscriptions.when(waiter, names, mask, active, ctx, lacking)
         else:
             waiter.finish()
         return waiter

@@ -240,12 +240,14 @@ class Walk:
                 self._torn(error)
             if queue.waiting:
                 self._drain(None)
+            waits = machine._subscriptions
+            if tracers.queue_end or (waits is not None and waits.queue_ends):
+                self._over()
         finally:
             self.log.transition = None
             self.running = False
-        waits = machine._subscriptions
-        if tracers.queue_end or self.dispose_next or (waits is not None and waits.queue_ends):
-            self._over()
+        if self.dispose_next:
+            self._dispose()
         if (
             self.order is resolution.target
             and resolution.next is not None
@@ -274,12 +276,14 @@ class Walk:
         try:
             self._announce(own)
             result = self._drain(own)
+            waits = self.machine._subscriptions
+            if self.tracers.queue_end or (waits is not None and waits.queue_ends):
+                self._over()
         finally:
             self.log.transition = None
             self.running = False
-        waits = self.machine._subscriptions
-        if self.tracers.queue_end or self.dispose_next or (waits is not None and waits.queue_ends):
-            self._over()
+        if self.dispose_next:
+            self._dispose()
         self.stand(None)
         failures, self.failures = self.failures, outer
         if failures is not None:
@@ -330,25 +334,27 @@ class Walk:
         )
 
     def _over(self) -> None:
-        """The queue is empty: tell who waits for that, and stand still."""
-        waits = self.machine._subscriptions
-        ended = waits.queue_ended() if waits is not None else ()
-        for hook in self.tracers.queue_end:
-            try:
-                hook(self.machine)
-            except BaseException as error:
-                self._keep(error)
-        for call in ended:
-            try:
-                call()
-            except BaseException as error:
-                self._keep(error)
-        if self.dispose_next and not self.running:
-            self.dispose_next = False
-            try:
-                self.machine.dispose()
-            except BaseException as error:
-                self._keep(error)
+        """The queue is empty: tell who waits for that. What they add runs afterwards, and ends it once more."""
+        queue, machine = self.queue, self.machine
+        self.log.transition = None
+        ended = True
+        while ended:
+            self.tell(self.tracers.queue_end, machine)
+            waits = machine._subscriptions
+            while waits is not None and waits.queue_ends:
+                self.tell(waits.queue_ended())
+                waits = machine._subscriptions
+            ended = bool(queue.waiting)
+            if ended:
+                self._drain(None)
+                self.log.transition = None
+
+    def _dispose(self) -> None:
+        self.dispose_next = False
+        try:
+            self.machine.dispose()
+        except BaseException as error:
+            self._keep(error)
 
     def stand(self, came_by: Resolution | None) -> None:
         """An idle machine stands at its place, unless something makes what is remembered there useless."""

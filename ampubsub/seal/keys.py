@@ -14,6 +14,7 @@ the old one taken out.
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,6 +61,11 @@ def _derived(key: bytes, topic: str) -> _Derived:
     )
 
 
+@lru_cache(maxsize=1_024)
+def _all_derived(keys: tuple[bytes, ...], topic: str) -> tuple[_Derived, ...]:
+    return tuple([_derived(key, topic) for key in keys])
+
+
 @lru_cache(maxsize=64)
 def _of_frames(key: bytes) -> _Derived:
     def follow(what: bytes, size: int) -> bytes:
@@ -69,7 +75,7 @@ def _of_frames(key: bytes) -> _Derived:
 
 
 def _seal(data: bytes, bound: bytes, by: _Derived) -> bytes:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
+    nonce = os.urandom(_NONCE_BYTES)
     sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(data, bound, nonce, by.seal_key)
     return b"".join((_VERSION, by.id, nonce, sealed))
 
@@ -122,15 +128,15 @@ class Secret:
 
     def wire_names(self, topic: str) -> tuple[str, ...]:
         """The names of a topic on the wire, one for each key: the first to speak on, all to listen to."""
-        return tuple(_derived(key, topic).wire_name for key in self.keys)
+        return tuple([derived.wire_name for derived in _all_derived(self.keys, topic)])
 
     def seal(self, topic: str, author: str, data: bytes) -> bytes:
         """A message of `author` (our own peer id) for a topic, sealed with the first key."""
-        return _seal(data, author.encode(), _derived(self.keys[0], topic))
+        return _seal(data, author.encode(), _all_derived(self.keys, topic)[0])
 
     def open(self, topic: str, author: str, sealed: bytes) -> bytes | None:
         """The message in a payload that `author` signed; None when no key of ours sealed it for this topic and author."""
-        return _open(sealed, author.encode(), [_derived(key, topic) for key in self.keys])
+        return _open(sealed, author.encode(), _all_derived(self.keys, topic))
 
     def seal_frame(self, sender: str, receiver: str, data: bytes) -> bytes:
         """A frame of the private stream from us (`sender`) to `receiver`."""

@@ -1,4 +1,4 @@
-"""The peer: a topic machine, its handlers by concern, and the registry of what others expose.
+"""The peer: a pure protocol, what drives it, the topic machine that shows it, and the face of it all.
 
 Public names are imported from their files at first use, so that `ampubsub.topic.events` loads no network.
 """
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ampubsub.topic.errors import ConnectError as ConnectError
+    from ampubsub.topic.errors import NotFoundError as NotFoundError
     from ampubsub.topic.errors import NotRunningError as NotRunningError
     from ampubsub.topic.errors import StartError as StartError
     from ampubsub.topic.errors import TopicError as TopicError
     from ampubsub.topic.events import ClockChanged as ClockChanged
+    from ampubsub.topic.events import LifeVerdict as LifeVerdict
     from ampubsub.topic.events import MachineExposed as MachineExposed
     from ampubsub.topic.events import MachineGone as MachineGone
     from ampubsub.topic.events import MachineLabelled as MachineLabelled
@@ -29,13 +31,21 @@ if TYPE_CHECKING:
     from ampubsub.topic.host import Host as Host
     from ampubsub.topic.host import discover_topics as discover_topics
     from ampubsub.topic.peers import PeerInfo as PeerInfo
+    from ampubsub.topic.peers import Witness as Witness
     from ampubsub.topic.settings import TopicSettings as TopicSettings
     from ampubsub.topic.topic import Topic as Topic
 
 _FILES = {
-    "errors": ("ConnectError", "NotRunningError", "StartError", "TopicError"),
+    "errors": (
+        "ConnectError",
+        "NotFoundError",
+        "NotRunningError",
+        "StartError",
+        "TopicError",
+    ),
     "events": (
         "ClockChanged",
+        "LifeVerdict",
         "MachineExposed",
         "MachineGone",
         "MachineLabelled",
@@ -50,7 +60,7 @@ _FILES = {
     "exposures": ("ExposeError",),
     "filters": ("ListFilters",),
     "host": ("Host", "discover_topics"),
-    "peers": ("PeerInfo",),
+    "peers": ("PeerInfo", "Witness"),
     "settings": ("TopicSettings",),
     "topic": ("Topic",),
 }

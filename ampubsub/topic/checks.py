@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from ampubsub.topic.settings import TopicSettings
+from ampubsub.topic.constants import NAME_CHARS, STATES
 from ampubsub.wire import Info
 
 _MAX_TICK = (1 << 64) - 1
 
 
-def info_fault(info: Info, settings: TopicSettings) -> str:
+def info_fault(info: Info) -> str:
     """Why this description of a machine cannot be used."""
-    limit = settings.max_name_chars
     states = info.states or ()
-    if not info.id or len(info.id) > limit:
+    if not info.id or len(info.id) > NAME_CHARS:
         return "machine-id"
-    if len(info.parent or "") > limit or any(len(tag) > limit for tag in info.tags or ()):
+    if len(info.parent or "") > NAME_CHARS or any(len(tag) > NAME_CHARS for tag in info.tags or ()):
         return "name-length"
-    if len(info.tags or ()) > settings.max_states:
+    if len(info.tags or ()) > STATES:
         return "tags"
-    if not states or len(states) > settings.max_states:
+    if not states or len(states) > STATES:
         return "states-count"
-    if any(not name or len(name) > limit for name in states):
+    if any(not name or len(name) > NAME_CHARS for name in states):
         return "state-name"
     names = set(states)
     if len(names) != len(states):
@@ -34,14 +33,14 @@ def clock_fault(clock: tuple[int, ...], length: int) -> str:
     """Why these ticks cannot be a clock of a machine with `length` states."""
     if len(clock) != length:
         return "clock-length"
-    if any(not 0 <= tick <= _MAX_TICK for tick in clock):
+    if clock and (min(clock) < 0 or max(clock) > _MAX_TICK):
         return "clock-range"
     return ""
 
 
 def same_shape(one: Info, other: Info) -> bool:
     """Both describe the same machine: same id, states and relations. Tags, parent and clock may differ."""
-    return one.id == other.id and one.states == other.states and one.schema == other.schema
+    return one is other or (one.id == other.id and one.states == other.states and one.schema == other.schema)
 
 
 def same_labels(one: Info, other: Info) -> bool:

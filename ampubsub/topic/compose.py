@@ -1,81 +1,69 @@
-"""Putting messages together: what we say of ourselves and of others, split so that none is too large."""
+"""Putting messages together: split so that none is too large, with as much gossip as fits. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 
-from ampubsub.topic.checks import info_fault, same_shape
-from ampubsub.topic.core import Core
-from ampubsub.topic.events import PeerStatus
-from ampubsub.topic.exposures import told_time
+from ampubsub.topic.checks import info_fault
+from ampubsub.topic.constants import NAME_CHARS, STATES
 from ampubsub.topic.settings import TopicSettings
-from ampubsub.wire import ByeMachine, Info, MsgBye, MsgInfo, MsgUpdates, WireError, decode, encode
+from ampubsub.wire import ByeMachine, Info, Limits, MsgBye, MsgInfo, MsgUpdates, WireError, decode, encode
+from ampubsub.wire.messages import Ticks
 
 _TICK_BYTES = 9
 _STATE_BYTES = 48
 _SLACK_BYTES = 256
 
 
-def describe(core: Core, peer_id: str) -> dict[int, Info]:
-    """Full descriptions of a peer's machines: our own, or what we were told with the clocks as we know them."""
-    if peer_id == core.peer_id:
-        return core.exposures.infos(core.told_name)
-    peer = core.registry.peers.get(peer_id)
-    if peer is None or peer.status is PeerStatus.GONE:
-        return {}
-    return {index: replace(machine.info, mtime=machine.clock) for index, machine in peer.machines.items()}
-
-
-def gossip_about(core: Core, amount: int) -> dict[str, dict[int, int]]:
-    """Tick sums of up to `amount` random peers that we know."""
-    known = [
-        peer for peer in core.registry.known_peers() if peer.machines and peer.status is not PeerStatus.STALE
-    ]
-    chosen = known if len(known) <= amount else core.random.sample(known, amount)
-    return {peer.peer_id: core.registry.sums(peer) for peer in chosen}
-
-
-def known_to_few(core: Core) -> bool:
-    """Do we know peers that a newcomer may not have heard of?"""
-    known = core.registry.known_peers()
-    return bool(core.newcomers) and any(p.machines and p.peer_id not in core.newcomers for p in known)
-
-
-def split_info(
-    core: Core, infos: Mapping[str, Mapping[int, Info]], gossips: dict[str, dict[int, int]]
-) -> Iterator[MsgInfo]:
-    """One `info`, or several when it would be too large. Peers are kept together as far as possible.
-
-    When our own description has to be split, our own sums go along: they say how many machines there are, so that
-    a part is not taken for the whole. Parts may be asked for later, one by one: each tells the clocks of its moment.
-    """
-    limit = message_room(core.settings)
-    gossips = fitting(
-        gossips, core.settings.max_message_bytes - _SLACK_BYTES - limit - 16 * len(core.exposures)
+def limits_of(settings: TopicSettings) -> Limits:
+    """How much of one message we take from others."""
+    return Limits(
+        message_bytes=settings.max_message_bytes,
+        peers=settings.max_peers,
+        machines=settings.max_machines_per_peer,
+        states=STATES,
+        name_bytes=4 * NAME_CHARS,
+        tag_bytes=4 * NAME_CHARS,
     )
-    part: dict[str, dict[int, Info]] = {}
-    size = 0
-    first = True
+
+
+def message_room(settings: TopicSettings) -> int:
+    """Bytes of one `info` that may describe machines: the rest is kept for gossip and for our own sums."""
+    return (settings.max_message_bytes - _SLACK_BYTES) * 3 // 4
+
+
+def split_indexes(
+    infos: Mapping[str, Mapping[int, Info]], room: int
+) -> tuple[list[dict[str, list[int]]], list[tuple[str, int, int]]]:
+    """What goes into each `info`: peers are kept together as far as possible. Then what fits into none, with its size."""
+    parts: list[dict[str, list[int]]] = [{}]
+    too_large = []
+    left = room
     for peer_id, machines in infos.items():
-        part.setdefault(peer_id, {})
-        size += len(peer_id) + 8
+        parts[-1].setdefault(peer_id, [])
+        left -= len(peer_id) + 8
         for index, info in machines.items():
-            bytes_needed = _size(info)
-            if bytes_needed > limit:
-                core.registry.drop(core.peer_id, "own-oversize")
-                core.notice("error", f"machine {info.id} is too large to be told: {bytes_needed} bytes")
+            needed = size_of(info)
+            if needed > room:
+                too_large.append((peer_id, index, needed))
                 continue
-            if size + bytes_needed > limit:
-                yield MsgInfo(_as_of_now(core, part), _with_own(core, gossips, part, first))
-                part, size, first = {peer_id: {}}, len(peer_id) + 8, False
-            part[peer_id][index] = info
-            size += bytes_needed
-    if part:
-        if first:
-            yield MsgInfo(part, gossips)
-        else:
-            yield MsgInfo(_as_of_now(core, part), _with_own(core, gossips, part, first))
+            if needed > left:
+                parts.append({peer_id: []})
+                left = room - len(peer_id) - 8
+            parts[-1][peer_id].append(index)
+            left -= needed
+    return parts, too_large
+
+
+def fitting(gossips: Mapping[str, Mapping[int, int]], room: int) -> dict[str, dict[int, int]]:
+    """As much gossip as fits: it must never leave our own machines without room."""
+    kept = {}
+    for peer_id, sums in gossips.items():
+        room -= 64 + 16 * len(sums)
+        if room < 0:
+            break
+        kept[peer_id] = dict(sums)
+    return kept
 
 
 def split_clocks(
@@ -96,82 +84,48 @@ def split_clocks(
         yield MsgUpdates(peer_clocks=part)
 
 
-def fitting_bye(core: Core, indexes: Iterable[int], leaving: bool) -> MsgBye:
-    """One `bye`: last clocks as far as they fit, those not told yet first. One entry is enough to leave as a whole."""
-    room = core.settings.max_message_bytes - _SLACK_BYTES
-    chosen = [index for index in indexes if index in core.exposures.machines]
-    chosen.sort(key=lambda index: (index not in core.exposures.dirty, index))
+def fitting_bye(
+    machines: Mapping[int, tuple[str, Ticks | None]],
+    first: Sequence[int],
+    settings: TopicSettings,
+    *,
+    leaving: bool,
+) -> tuple[MsgBye, list[int]]:
+    """One `bye`, and the indexes in it: last clocks as far as they fit, those of `first` before others.
+
+    One entry is enough to leave as a whole.
+    """
+    room = settings.max_message_bytes - _SLACK_BYTES
+    sooner = set(first)
     entries: dict[int, ByeMachine] = {}
-    for index in chosen:
-        machine = core.exposures.machines[index]
-        room -= 48 + 4 * len(machine.id)
-        if room < 0 and entries and leaving:
+    for index in sorted(machines, key=lambda index: (index not in sooner, index)):
+        name, clock = machines[index]
+        room -= 48 + 4 * len(name)
+        if room < 0 and entries:
             break
-        clock = told_time(machine)
-        fits = len(clock) <= core.settings.max_states and len(clock) * _TICK_BYTES <= room
-        room -= len(clock) * _TICK_BYTES if fits else 0
-        entries[index] = ByeMachine(leaving, machine.id, clock if fits else None)
-    return MsgBye(machs=dict(sorted(entries.items())))
+        fits = clock is not None and len(clock) <= STATES and len(clock) * _TICK_BYTES <= room
+        room -= len(clock) * _TICK_BYTES if fits and clock is not None else 0
+        entries[index] = ByeMachine(leaving, name, clock if fits else None)
+        if len(entries) >= settings.max_machines_per_peer:
+            break
+    return MsgBye(machs=dict(sorted(entries.items()))), list(entries)
 
 
-def message_room(settings: TopicSettings) -> int:
-    """Bytes of one `info` that may describe machines: the rest is kept for gossip and for our own sums."""
-    return (settings.max_message_bytes - _SLACK_BYTES) * 3 // 4
-
-
-def unsayable(info: Info, core: Core) -> str:
+def unsayable(info: Info, settings: TopicSettings) -> str:
     """Why others with our limits would drop what we say of this machine, in words; empty when they would not."""
-    if fault := info_fault(info, core.settings):
-        limits = f"{core.settings.max_states} states, {core.settings.max_name_chars} characters a name"
+    if fault := info_fault(info):
+        limits = f"{STATES} states, {NAME_CHARS} characters a name"
         return f"others would drop it ({fault}): a machine may have {limits}"
-    if (size := _size(info)) > (room := message_room(core.settings)):
+    if (size := size_of(info)) > (room := message_room(settings)):
         return f"its description needs {size} bytes, and {room} fit into a message"
     try:
-        decode(encode(MsgInfo(peer_info={"": {0: info}}, peer_gossips={})), core.limits)
+        decode(encode(MsgInfo(peer_info={"": {0: info}}, peer_gossips={})), limits_of(settings))
     except WireError as error:
         return f"others would drop it: {error}"
     return ""
 
 
-def fitting(gossips: dict[str, dict[int, int]], room: int) -> dict[str, dict[int, int]]:
-    """As much gossip as fits: it must never leave our own machines without room."""
-    kept = {}
-    for peer_id, sums in gossips.items():
-        room -= 64 + 16 * len(sums)
-        if room < 0:
-            break
-        kept[peer_id] = sums
-    return kept
-
-
-def _with_own(
-    core: Core, gossips: dict[str, dict[int, int]], part: Mapping[str, object], first: bool
-) -> dict[str, dict[int, int]]:
-    """The gossip of one part of several."""
-    sums = dict(gossips) if first else {}
-    if core.peer_id in part:
-        sums[core.peer_id] = core.exposures.sums()
-    return sums
-
-
-def _as_of_now(core: Core, part: Mapping[str, Mapping[int, Info]]) -> dict[str, dict[int, Info]]:
-    """A part with the clocks of now: an older one in a newer message would look like a restart."""
-    fresh: dict[str, dict[int, Info]] = {}
-    for peer_id, machines in part.items():
-        found = fresh[peer_id] = {}
-        for index, info in machines.items():
-            if peer_id == core.peer_id:
-                own = core.exposures.machines.get(index)
-                if own is not None:
-                    found[index] = core.exposures.info(own, core.told_name)
-            elif (known := core.registry.machine((peer_id, index))) is not None:
-                found[index] = (
-                    replace(info, mtime=known.clock) if same_shape(info, known.info) else known.info
-                )
-    return fresh
-
-
-def _size(info: Info) -> int:
+def size_of(info: Info) -> int:
     """About how many bytes a machine needs on the wire; never too few."""
     size = _SLACK_BYTES + 4 * len(info.id) + 4 * len(info.parent or "")
     size += sum(4 * len(tag) + 5 for tag in info.tags or ())

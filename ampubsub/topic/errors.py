@@ -17,3 +17,7 @@ class ConnectError(TopicError):
 
 class NotRunningError(TopicError):
     """The topic has no owner: use it inside of `async with topic:`."""
+
+
+class NotFoundError(TopicError):
+    """No machine matched in time."""

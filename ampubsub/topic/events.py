@@ -27,6 +27,25 @@ class PeerStatus(StrEnum):
     GONE = "gone"
 
 
+class LifeVerdict(StrEnum):
+    """What we believe of a peer's life. Each has a reason and witnesses (`PeerInfo`)."""
+
+    UNKNOWN = "unknown"
+    """Heard of; nobody we know has seen it."""
+    ALIVE = "alive"
+    """We, or peers that we trust to live, hear from it directly."""
+    DOUBTED = "doubted"
+    """Its last witness lost it, or it has been silent for too long; it may come back."""
+    LEFT = "left"
+    """It said so itself: a bye, or that it leaves the topic."""
+    CRASHED = "crashed"
+    """It ended without a word."""
+    CUT_OFF = "cut off"
+    """Everybody who saw it is out of reach as well, or we are."""
+    EXPELLED = "expelled"
+    """We threw it out."""
+
+
 @dataclass(frozen=True, slots=True)
 class PeerChanged:
     """A peer appeared, or its status or name changed."""
@@ -35,6 +54,7 @@ class PeerChanged:
     status: PeerStatus
     name: str = ""
     reason: str = ""
+    verdict: LifeVerdict = LifeVerdict.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,14 @@
-"""The machines we expose: their indexes, never used twice, and which of them changed since we last told."""
+"""The machines we expose: their indexes, never used twice, and a tracer on each that tells of its changes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from ampubsub.machine import Machine, Time, Tracer, Transition
 from ampubsub.topic.news import PEER_NAME_TAG
 from ampubsub.wire import Info
 
 _MAX_TICK = (1 << 64) - 1
-_FAREWELLS = 3
 
 
 class ExposeError(ValueError):
@@ -17,7 +16,7 @@ class ExposeError(ValueError):
 
 
 class _ChangeTracer(Tracer):
-    """Marks a machine as changed; tells when it got another schema or was disposed of."""
+    """Tells when a machine changed, got another schema or was disposed of."""
 
     def __init__(
         self, changed: Callable[[], None], redescribed: Callable[[], None], disposed: Callable[[], None]
@@ -46,28 +45,41 @@ def told_time(machine: Machine) -> Time:
     return time if max(time, default=0) <= _MAX_TICK else Time(tick & _MAX_TICK for tick in time)
 
 
+def describe(machine: Machine, peer_name: str = "") -> Info:
+    """The full description of a machine."""
+    tags = tuple(machine.tags)
+    if peer_name:
+        tags = (*tags, f"{PEER_NAME_TAG}{peer_name}")
+    return Info(
+        id=machine.id,
+        schema=machine.schema,
+        states=tuple(machine.state_names),
+        mtime=told_time(machine),
+        tags=tags or None,
+        parent=machine.parent_id or "",
+    )
+
+
 class Exposures:
     """Exposed machines by index.
 
-    `changed(is_first)` is called when a machine changed, `redescribed(machine)` when it got another schema, and
-    `disposed(machine)` when it was disposed of.
+    `changed(index, machine)` is called when a machine changed, `redescribed(machine)` when it got another schema, and
+    `disposed(machine)` when it was disposed of; each in the thread in which it happened.
     """
 
     def __init__(
         self,
-        changed: Callable[[bool], None],
+        changed: Callable[[int, Machine], None],
         redescribed: Callable[[Machine], None],
         disposed: Callable[[Machine], None],
     ) -> None:
         self.machines: dict[int, Machine] = {}
-        self.dirty: set[int] = set()
-        """Indexes of machines that changed since their clocks were told."""
+        self._indexes: dict[int, int] = {}
+        """By `id` of the machine."""
         self._tracers: dict[int, _ChangeTracer] = {}
         self._tags: dict[int, tuple[str, ...]] = {}
         """Tags as they were seen last: a machine tells nobody when they change."""
         self._next = 0
-        self.farewells = 0
-        """How often it is still to be said that nothing is exposed any longer: the bye may have been lost."""
         self._on_changed = changed
         self._on_redescribed = redescribed
         self._on_disposed = disposed
@@ -75,23 +87,27 @@ class Exposures:
     def __len__(self) -> int:
         return len(self.machines)
 
+    def __contains__(self, machine: object) -> bool:
+        return id(machine) in self._indexes
+
     def index(self, machine: Machine) -> int:
         """The index of an exposed machine. Raises `ExposeError` when it is not exposed."""
-        for index, exposed in self.machines.items():
-            if exposed is machine:
-                return index
-        raise ExposeError(f"machine {machine.id!r} is not exposed")
+        index = self._indexes.get(id(machine))
+        if index is None:
+            raise ExposeError(f"machine {machine.id!r} is not exposed")
+        return index
 
     def add(self, machine: Machine) -> int:
         """Expose a machine under a new index."""
-        if any(exposed is machine for exposed in self.machines.values()):
+        if machine in self:
             raise ExposeError(f"machine {machine.id!r} is exposed already")
         index = self._next
         self._next += 1
         self.machines[index] = machine
+        self._indexes[id(machine)] = index
         self._tags[index] = machine.tags
         tracer = _ChangeTracer(
-            lambda: self._changed(index),
+            lambda: self._on_changed(index, machine),
             lambda: self._on_redescribed(machine),
             lambda: self._on_disposed(machine),
         )
@@ -102,10 +118,8 @@ class Exposures:
     def remove(self, machine: Machine) -> int:
         """Stop exposing a machine; returns the index that it had, which is never used again."""
         index = self.index(machine)
-        del self.machines[index], self._tags[index]
-        self.dirty.discard(index)
+        del self.machines[index], self._tags[index], self._indexes[id(machine)]
         machine.detach_tracer(self._tracers.pop(index))
-        self.farewells = 0 if self.machines else _FAREWELLS
         return index
 
     def clear(self) -> None:
@@ -116,45 +130,6 @@ class Exposures:
     def retagged(self) -> list[Machine]:
         """The machines whose tags changed since this was asked last."""
         found = [machine for index, machine in self.machines.items() if machine.tags != self._tags[index]]
-        self._tags = {index: machine.tags for index, machine in self.machines.items()}
+        for machine in found:
+            self._tags[self.index(machine)] = machine.tags
         return found
-
-    def take_dirty(self) -> dict[int, tuple[int, ...]]:
-        """The clocks of machines that changed; they count as told."""
-        clocks: dict[int, tuple[int, ...]] = {i: told_time(self.machines[i]) for i in sorted(self.dirty)}
-        self.dirty.clear()
-        return clocks
-
-    def clocks(self) -> dict[int, tuple[int, ...]]:
-        """The clocks of all exposed machines."""
-        return {index: told_time(machine) for index, machine in self.machines.items()}
-
-    def sums(self) -> dict[int, int]:
-        """Tick sums, as gossip tells them."""
-        return {index: machine.time().sum() for index, machine in self.machines.items()}
-
-    def infos(self, peer_name: str = "", only: Iterable[int] | None = None) -> dict[int, Info]:
-        """Full descriptions; their clocks count as told."""
-        chosen = self.machines if only is None else [i for i in only if i in self.machines]
-        self.dirty.difference_update(chosen)
-        return {index: self.info(self.machines[index], peer_name) for index in chosen}
-
-    def _changed(self, index: int) -> None:
-        is_first = not self.dirty
-        self.dirty.add(index)
-        self._on_changed(is_first)
-
-    @staticmethod
-    def info(machine: Machine, peer_name: str = "") -> Info:
-        """The full description of a machine."""
-        tags = tuple(machine.tags)
-        if peer_name:
-            tags = (*tags, f"{PEER_NAME_TAG}{peer_name}")
-        return Info(
-            id=machine.id,
-            schema=machine.schema,
-            states=tuple(machine.state_names),
-            mtime=told_time(machine),
-            tags=tags or None,
-            parent=machine.parent_id or "",
-        )

@@ -5,7 +5,7 @@ A topic makes a host of its own from its transport, unless it is given one. Who 
 
     async with Host(transport).opened(["/ip4/127.0.0.1/udp/0/quic-v1"]) as host:
         offers = await host.discover(addresses)
-        async with Topic(offers[0], host=host) as topic: ...
+        async with Topic(next(iter(offers)), host=host) as topic: ...
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from ampubsub.seal import SealedTransport, Secret
+from ampubsub.topic.errors import TopicError
 from ampubsub.transport.interface import (
     MessageReceived,
     PeerSubscribed,
@@ -37,6 +39,8 @@ class Host:
         self._sinks: dict[str, list[Sink]] = {}
         self._opening = trio.Lock()
         self._is_open = False
+        self._settled = trio.Event()
+        self._settled.set()
         self.closed = trio.Event()
         """Set once the host is closed; a new one each time it is opened."""
         self._subscribed = trio.Event()
@@ -53,15 +57,35 @@ class Host:
         """Our peer id."""
         return self.transport.peer_id
 
+    def seal(self, secret: Secret) -> None:
+        """Seal every topic on this host with a secret. Raises `TopicError` when it is open already, or sealed otherwise."""
+        if isinstance(self.transport, SealedTransport):
+            if self.transport.secret != secret:
+                raise TopicError(
+                    "this host is sealed with another secret: one host has one secret for all its topics"
+                )
+        elif self._is_open:
+            raise TopicError(
+                "this host is open, and not sealed: seal it before it is opened, Host(SealedTransport(transport, secret))"
+            )
+        else:
+            self.transport = SealedTransport(self.transport, secret)
+
     @asynccontextmanager
     async def opened(self, listen: Sequence[str]) -> AsyncIterator[Host]:
         """Open the transport until the block ends. Waits until an earlier opening has ended.
 
         Raises `AddressError` or `ListenError`, each naming the address.
         """
-        async with self._opening, self.transport.opened(listen), trio.open_nursery() as nursery:
+        async with (
+            self._opening,
+            self._settling(),
+            self.transport.opened(listen),
+            trio.open_nursery() as nursery,
+        ):
             self._is_open = True
             self.closed = trio.Event()
+            self._settled.set()
             nursery.start_soon(self._dispatch)
             try:
                 yield self
@@ -69,6 +93,23 @@ class Host:
                 self._is_open = False
                 self.closed.set()
                 nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def _settling(self) -> AsyncIterator[None]:
+        self._settled = trio.Event()
+        try:
+            yield
+        finally:
+            self._settled.set()
+
+    @property
+    def is_opening(self) -> bool:
+        """Somebody opened it, or is about to."""
+        return self._opening.locked()
+
+    async def settled(self) -> None:
+        """Wait until whoever is opening it has done so, or failed."""
+        await self._settled.wait()
 
     def subscribe(self, topic: str, sink: Sink) -> Callable[[], None]:
         """Hand every event of `topic`, and those of connections, to `sink`. Returns what ends it."""

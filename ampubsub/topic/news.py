@@ -1,4 +1,7 @@
-"""Judging what others say of machines: is it well formed, is it new, may it be believed? (Rules: `registry.py`.)"""
+"""Judging what one message says of machines: is it well formed, is it new, may it be believed? (Rules: `beliefs.py`.)
+
+One pass: each method takes over what may be believed and says whether anything was new.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ampubsub.machine import Time
+from ampubsub.topic.beliefs import Beliefs
 from ampubsub.topic.checks import clock_fault, info_fault, same_labels, same_shape
-from ampubsub.topic.events import PeerStatus, Source
+from ampubsub.topic.constants import (
+    BEHIND_GRACE_S,
+    CLAIMANTS,
+    MACHINES,
+    NAME_CHARS,
+    PROMOTE_AFTER_S,
+    REORDER_WINDOW_S,
+    STATES,
+)
+from ampubsub.topic.events import LifeVerdict, PeerStatus, Source
 from ampubsub.topic.peers import RemoteMachine, RemotePeer
-from ampubsub.topic.registry import Registry
+from ampubsub.topic.questions import EarlyClock
 from ampubsub.wire import ByeMachine, Info
 
 PEER_NAME_TAG = "peer-name:"
@@ -17,25 +30,41 @@ _MAX_INDEX = (1 << 31) - 1
 
 
 class News:
-    """One message of one author, told to the registry part by part."""
+    """One message of one author, taken in part by part."""
+
+    __slots__ = ("author", "beliefs", "by_stream", "now", "sequence", "signed", "wait_s", "whole")
 
     def __init__(
-        self, registry: Registry, author: str, sequence: int, now: float, *, whole: bool = False
+        self,
+        beliefs: Beliefs,
+        author: str,
+        sequence: int,
+        now: float,
+        *,
+        signed: bytes = b"",
+        by_stream: bool = False,
+        whole: bool = False,
+        wait_s: float = 0.0,
     ) -> None:
-        self.registry = registry
+        self.beliefs = beliefs
         self.author = author
         self.sequence = sequence
         self.now = now
+        self.signed = signed
+        self.by_stream = by_stream
+        """The author itself says it, in order, on its private stream: there is nothing newer."""
         self.whole = whole
         """What the author describes of itself is all that it exposes: not one part of several."""
+        self.wait_s = wait_s
+        """How long to wait before asking for what is missing."""
 
     def info(self, peer_id: str, machines: Mapping[int, Info | None]) -> bool:
-        """The author describes a peer's machines. Says whether anything in it was new."""
-        registry = self.registry
-        if peer_id == registry.self_id:
+        """The author describes a peer's machines."""
+        beliefs = self.beliefs
+        if peer_id == beliefs.self_id:
             return False
         first_hand = self.author == peer_id
-        peer = registry.spoken_of(self.author, peer_id, self.now)
+        peer = beliefs.spoken_of(self.author, peer_id, self.now)
         if peer is None or (not first_hand and peer.status is PeerStatus.GONE):
             return False
         new = False
@@ -43,164 +72,130 @@ class News:
             if info is None:
                 continue
             if reason := self._refused(peer, index, info):
-                registry.drop(self.author, reason)
+                beliefs.drop(self.author, reason)
             else:
                 new |= self._describe(peer, index, info)
         if first_hand and self.whole:
             for index in [index for index in peer.machines if index not in machines]:
-                self._absent(peer, index)
+                new |= self._absent(peer, index)
         if first_hand or not peer.known:
             new |= not peer.known
             peer.known = True
         if first_hand:
-            registry.missing.found(peer_id)
-        elif not peer.first_hand or peer_id in registry.missing.peers:
-            registry.missing.peers.confirm(peer_id, self.now, registry.settings.promote_after_s)
-        if first_hand:
+            beliefs.missing.settle(peer_id)
             self._tell_name(peer, machines)
+        elif not peer.first_hand or peer_id in beliefs.missing:
+            beliefs.missing.confirm(peer_id, self.now, PROMOTE_AFTER_S + self.wait_s)
         return new
 
     def clock(self, machine: RemoteMachine, ticks: tuple[int, ...]) -> bool:
         """The author tells a machine's clock. Says whether the clock moved."""
-        registry, owner = self.registry, machine.key[0]
+        beliefs, owner = self.beliefs, machine.key[0]
         if reason := clock_fault(ticks, len(machine.clock)):
-            registry.drop(self.author, reason)
+            beliefs.drop(self.author, reason)
             if self.author == owner:
-                registry.missing.peer(owner, self.now)
+                beliefs.missing.add(owner, self.now, self.wait_s)
             return False
-        clock = Time(ticks)
         if self.author == owner:
-            return self._owner_says(machine, clock)
+            return self._owner_says(machine, Time(ticks))
+        clock = Time(ticks)
         if machine.first_hand:
             self.claim(machine, clock.sum())
             return False
         if clock.sum() > machine.sum:
-            registry.move(machine, clock, self.author, False, 0, self.now)
+            beliefs.move(machine, clock, self.author, False, 0, self.now)
             return True
         machine.news_s = self.now
         return False
 
     def early(self, peer_id: str, index: int, ticks: tuple[int, ...]) -> bool:
         """The author tells a clock of a machine that we do not know. Kept, bounded; says whether it was."""
-        registry = self.registry
-        peer = registry.spoken_of(self.author, peer_id, self.now)
+        beliefs = self.beliefs
+        peer = beliefs.spoken_of(self.author, peer_id, self.now)
         if peer is None:
             return False
         if self.author != peer_id and (peer.status is PeerStatus.GONE or index in peer.retired):
             return False
-        if not 0 <= index <= _MAX_INDEX or not 0 < len(ticks) <= registry.settings.max_states:
-            registry.drop(self.author, "clock-length")
+        if self.author == peer_id and self.sequence and self.sequence <= peer.retired.get(index, -1):
             return False
-        if not registry.missing.keep_early((peer_id, index), ticks, self.author, self.sequence):
-            registry.drop(self.author, "too-many-early-clocks")
+        if not 0 <= index <= _MAX_INDEX or not 0 < len(ticks) <= STATES:
+            beliefs.drop(self.author, "clock-length")
             return False
-        registry.missing.peer(peer_id, self.now)
+        early = EarlyClock(ticks, self.author, self.sequence, self.signed)
+        if not beliefs.early.keep((peer_id, index), early):
+            beliefs.drop(self.author, "too-many-early-clocks")
+            return False
+        beliefs.missing.add(peer_id, self.now, self.wait_s)
         return True
 
-    def has_new(self, infos: Mapping[str, Mapping[int, Info | None] | None]) -> bool:
-        """Is anything in these descriptions new to us? Changes nothing."""
-        return any(
-            self._peer_is_news(peer_id, machines or {})
-            for peer_id, machines in infos.items()
-            if peer_id != self.registry.self_id
-        )
-
-    def names_unknown(self, sums: Mapping[str, Mapping[int, int]]) -> bool:
-        """Does gossip name peers or machines that we do not know, or leave out what its author took back?"""
-        return any(self._sums_differ(peer_id, told) for peer_id, told in sums.items())
-
-    def note_unknown(self, sums: Mapping[str, Mapping[int, int]]) -> None:
-        """Ask for peers and machines that gossip names and we do not know."""
-        for peer_id, told in sums.items():
-            if not self._sums_differ(peer_id, told):
+    def sums(self, told: Mapping[str, Mapping[int, int]]) -> tuple[bool, bool]:
+        """The author tells tick sums. Says whether it names what we do not know, and whether it claims later clocks."""
+        beliefs = self.beliefs
+        names_unknown = claims = False
+        for peer_id, by_index in told.items():
+            if peer_id == beliefs.self_id:
                 continue
-            peer = self.registry.spoken_of(self.author, peer_id, self.now)
-            if peer is None:
-                continue
-            if self.author == peer_id:
-                for index in [i for i in peer.machines if i not in told]:
-                    self._absent(peer, index)
-            if not peer.known or any(i not in peer.machines for i in told):
-                self.registry.missing.peer(peer_id, self.now)
-
-    def shows_behind(self, sums: Mapping[str, Mapping[int, int]]) -> bool:
-        """Does gossip claim later clocks than ours? Changes nothing."""
-        return any(
-            machine is not None and total > machine.sum and self.author not in machine.refuted
-            for peer_id, told in sums.items()
-            for index, total in told.items()
-            for machine in (self.registry.machine((peer_id, index)),)
-        )
-
-    def note_behind(self, sums: Mapping[str, Mapping[int, int]]) -> None:
-        """Take note of the later clocks that gossip claims."""
-        for peer_id, told in sums.items():
-            for index, total in told.items():
-                machine = self.registry.machine((peer_id, index))
-                if machine is not None:
-                    self.claim(machine, total)
+            if self._sums_differ(peer_id, by_index):
+                names_unknown = True
+                self._note_unknown(peer_id, by_index)
+            peer = beliefs.peers.get(peer_id)
+            machines = peer.machines if peer is not None else {}
+            for index, total in by_index.items():
+                machine = machines.get(index)
+                if machine is None:
+                    continue
+                if total > machine.sum:
+                    claims |= self.claim(machine, total)
+                elif self.author == peer_id and total == machine.sum and machine.is_behind:
+                    self._refute(machine, total)
+                    beliefs.settle(machine)
+        return names_unknown, claims
 
     def claim(self, machine: RemoteMachine, total: int) -> bool:
         """The author tells a tick sum. Says whether updates are missing, by that."""
-        registry = self.registry
         if total <= machine.sum or self.author in machine.refuted:
             return False
         if not machine.is_behind:
             machine.claimed_s = self.now
             machine.claims.clear()
-        if len(machine.claims) < registry.settings.max_machines_per_peer:
+        if self.author in machine.claims or len(machine.claims) < CLAIMANTS:
             machine.claims[self.author] = total
+        elif self.author != machine.key[0]:
+            return False  # whoever cannot be refuted later is not believed now
         machine.claimed_sum = max(machine.claimed_sum, total)
+        self.beliefs.settle(machine)
         # The news may be on its way; what the owner says after the grace decides.
-        registry.missing.updates(machine.key[0], self.now, wait_s=registry.settings.behind_grace_s)
+        self.beliefs.late.add(machine.key[0], self.now, BEHIND_GRACE_S + self.wait_s)
         return True
 
     def bye(self, machines: Mapping[int, ByeMachine]) -> None:
         """The author takes back machines of its own, or leaves. Nobody can say bye for somebody else."""
-        peer = self.registry.peers.get(self.author)
+        beliefs = self.beliefs
+        peer = beliefs.peers.get(self.author)
         if peer is None:
             return
-        if self.sequence and any(m.sequence > self.sequence for m in peer.machines.values()):
+        leaves = any(gone.peer_bye for gone in machines.values())
+        if leaves and self.sequence and self.sequence < peer.sequence:
             return  # said in an earlier life, and late: what came after it is newer
         for index, gone in machines.items():
             machine = peer.machines.get(index)
             if machine is not None and gone.mtime and len(gone.mtime) == len(machine.clock):
                 self.clock(machine, gone.mtime)
-        if any(gone.peer_bye for gone in machines.values()):
-            self.registry.retire(peer, "it said bye", self.now)
+        if leaves:
+            peer.verdict, peer.verdict_reason = LifeVerdict.LEFT, "it said bye"
+            beliefs.retire(peer, "it said bye", self.now, by_itself=True)
+            peer.said_bye, peer.signed_bye = self.sequence, self.signed
             return
         for index in machines:
-            self.registry.remove(peer, index, "its peer took it back", self.sequence)
+            machine = peer.machines.get(index)
+            if machine is not None and not 0 < self.sequence < machine.sequence:
+                beliefs.remove(peer, index, "its peer took it back", self.sequence)
 
     # -- inside
 
-    def _peer_is_news(self, peer_id: str, machines: Mapping[int, Info | None]) -> bool:
-        peer = self.registry.peers.get(peer_id)
-        if peer is None or not peer.known or peer_id in self.registry.missing.peers:
-            return True
-        first_hand = self.author == peer_id
-        if first_hand and self.whole and any(index not in machines for index in peer.machines):
-            return True
-        for index, info in machines.items():
-            known = peer.machines.get(index)
-            if info is None:
-                continue
-            if known is None or (
-                first_hand
-                and (not known.described or not known.first_hand or not same_shape(known.info, info))
-            ):
-                return True
-            ticks = Time(info.mtime or ())
-            if first_hand and (ticks != known.clock or not same_labels(known.info, info)):
-                return True
-            if ticks.sum() > known.sum:
-                return True
-        return False
-
     def _sums_differ(self, peer_id: str, told: Mapping[int, int]) -> bool:
-        if peer_id == self.registry.self_id:
-            return False
-        peer = self.registry.peers.get(peer_id)
+        """Does gossip name machines that we do not know, or leave out what its author took back?"""
+        peer = self.beliefs.peers.get(peer_id)
         if peer is None:
             return True
         first_hand = self.author == peer_id
@@ -209,19 +204,28 @@ class News:
         if not peer.known:
             return True
         if first_hand:
-            return set(told) != set(peer.machines)
+            return told.keys() != peer.machines.keys()
         return any(index not in peer.machines and index not in peer.retired for index in told)
 
+    def _note_unknown(self, peer_id: str, told: Mapping[int, int]) -> None:
+        peer = self.beliefs.spoken_of(self.author, peer_id, self.now)
+        if peer is None:
+            return
+        if self.author == peer_id:
+            for index in [index for index in peer.machines if index not in told]:
+                self._absent(peer, index)
+        if not peer.known or any(index not in peer.machines for index in told):
+            self.beliefs.missing.add(peer_id, self.now, self.wait_s)
+
     def _refused(self, peer: RemotePeer, index: int, info: Info) -> str:
-        settings = self.registry.settings
         if not 0 <= index <= _MAX_INDEX:
             return "machine-index"
         if index not in peer.machines and (
-            len(peer.machines) >= settings.max_machines_per_peer
-            or self.registry.machines >= settings.max_machines
+            len(peer.machines) >= self.beliefs.settings.max_machines_per_peer
+            or self.beliefs.machines >= MACHINES
         ):
             return "too-many-machines"
-        return info_fault(info, settings)
+        return info_fault(info)
 
     def _describe(self, peer: RemotePeer, index: int, info: Info) -> bool:
         known = peer.machines.get(index)
@@ -232,28 +236,43 @@ class News:
             if not first_hand or (known.described and not self._is_newer(known)):
                 return False
             known.described = True
-            self.registry.replace(known, self.sequence, info, self.now, "it has another schema now")
+            known.signed_info = known.signed_clock = self.signed
+            self.beliefs.replace(known, self.sequence, info, self.now, "it has another schema now")
             return True
-        if first_hand and not known.described:
-            known.described = True
-            self.registry.judge(known, "")
-        if first_hand or not known.first_hand:
+        if not first_hand:
+            if known.first_hand:
+                self.claim(known, Time(info.mtime or ()).sum())
+                return False
             moved = self.clock(known, info.mtime or ())
-            if not first_hand or not self.sequence or self.sequence >= known.sequence:
-                self.registry.label(known, info)
+            self.beliefs.label(known, info, same_labels(known.info, info))
             return moved
-        self.claim(known, Time(info.mtime or ()).sum())
-        return False
+        new = not known.described
+        if new:
+            known.described = True
+            self.beliefs.judge(known, "")
+        newest = not self.sequence or self.sequence >= known.sequence or self.by_stream
+        if self.signed and (newest or not known.signed_info):
+            known.signed_info = self.signed
+        elif newest and not same_labels(known.info, info):
+            known.signed_info = b""  # the stream says what no signed message of ours does
+        moved = self.clock(known, info.mtime or ())
+        if newest:
+            same = same_labels(known.info, info)
+            self.beliefs.label(known, info, same)
+            new |= not same
+        return moved or new
 
     def _expose(self, peer: RemotePeer, index: int, info: Info) -> bool:
-        registry = self.registry
+        beliefs = self.beliefs
         first_hand = self.author == peer.peer_id
         if not first_hand and peer.first_hand:
-            registry.missing.peer(peer.peer_id, self.now)
+            beliefs.missing.add(peer.peer_id, self.now, self.wait_s)
             return False
         if index in peer.retired:
-            if not first_hand or (self.sequence and self.sequence <= peer.retired[index]):
-                registry.drop(self.author, "retired-index")
+            if not first_hand or (
+                self.sequence and self.sequence <= peer.retired[index] and not self.by_stream
+            ):
+                beliefs.drop(self.author, "retired-index")
                 return False
             del peer.retired[index]
         machine = RemoteMachine(
@@ -267,53 +286,78 @@ class News:
             moved_s=self.now,
             news_s=self.now,
             described=first_hand,
+            signed_info=self.signed if first_hand else b"",
+            signed_clock=self.signed if first_hand else b"",
+            by_stream_s=self.now if self.by_stream else float("-inf"),
         )
-        registry.add_machine(peer, machine)
-        early = registry.missing.take_early(machine.key)
+        beliefs.add_machine(peer, machine)
+        early = beliefs.early.take(machine.key)
         if early is not None:
-            News(registry, early.teller, early.sequence, self.now).clock(machine, early.clock)
+            News(beliefs, early.teller, early.sequence, self.now, signed=early.signed).clock(
+                machine, early.clock
+            )
         return True
 
-    def _absent(self, peer: RemotePeer, index: int) -> None:
+    def _absent(self, peer: RemotePeer, index: int) -> bool:
         """The owner tells all its machines, and this one is not among them."""
         machine = peer.machines[index]
-        if not machine.first_hand or self.sequence > machine.sequence > 0:
-            self.registry.remove(peer, index, "its peer exposes it no longer", self.sequence)
+        if self.by_stream or not machine.first_hand or self.sequence > machine.sequence > 0:
+            self.beliefs.remove(peer, index, "its peer exposes it no longer", self.sequence)
+            return True
+        return False
 
     def _is_newer(self, machine: RemoteMachine) -> bool:
         """Is the owner's message newer than the one that set the clock?"""
-        if not machine.first_hand:
+        if self.by_stream or not machine.first_hand:
             return True
         if self.sequence and machine.sequence:
             return self.sequence > machine.sequence
-        return self.now - machine.moved_s > self.registry.settings.reorder_window_s
+        return self.now - machine.moved_s > REORDER_WINDOW_S
 
     def _owner_says(self, machine: RemoteMachine, clock: Time) -> bool:
-        registry = self.registry
-        lower = any(new < old for new, old in zip(clock, machine.clock, strict=True))
+        beliefs = self.beliefs
+        before = machine.clock
+        lower = clock != before and any(new < old for new, old in zip(clock, before, strict=True))
         if not self._is_newer(machine) and (lower or (self.sequence and machine.sequence)):
             return False
+        if lower and not self.by_stream and self.now - machine.by_stream_s < REORDER_WINDOW_S:
+            return False  # said on the topic before what the stream told, and heard after it
         if lower and machine.first_hand:
+            machine.signed_clock = self.signed
             info = replace(machine.info, mtime=clock)
-            registry.replace(machine, self.sequence, info, self.now, "it restarted: its clock is lower")
+            beliefs.replace(machine, self.sequence, info, self.now, "it restarted: its clock is lower")
+            self._mark_stream(machine)
             return True
-        if (
-            machine.is_behind
-            and clock.sum() < machine.claimed_sum
-            and self.now > machine.claimed_s + registry.settings.behind_grace_s
-        ):
-            if len(machine.refuted) < registry.settings.max_machines_per_peer:
-                machine.refuted.update(who for who, total in machine.claims.items() if total > clock.sum())
-            machine.claimed_sum = 0
-        moved = clock != machine.clock
-        owner, sequence = machine.key[0], max(self.sequence, machine.sequence)
-        registry.move(machine, clock, owner, True, sequence, self.now)
-        return moved
+        if machine.is_behind:
+            self._refute(machine, clock.sum())
+        if self.signed or clock != before or not machine.first_hand:
+            machine.signed_clock = self.signed
+        beliefs.move(machine, clock, machine.key[0], True, max(self.sequence, machine.sequence), self.now)
+        self._mark_stream(machine)
+        return clock != before
+
+    def _mark_stream(self, machine: RemoteMachine) -> None:
+        if self.by_stream:
+            machine.by_stream_s = self.now
+
+    def _refute(self, machine: RemoteMachine, total: int) -> None:
+        """The owner says less than others claim, and had the time to say more."""
+        if total >= machine.claimed_sum or self.now <= machine.claimed_s + BEHIND_GRACE_S:
+            return
+        for who, claimed in machine.claims.items():
+            if claimed > total:
+                if len(machine.refuted) >= CLAIMANTS:
+                    machine.refuted.pop(next(iter(machine.refuted)))
+                machine.refuted[who] = None
+        machine.claims.clear()
+        machine.claimed_sum = 0
+        if machine.late:
+            machine.late = False
+            self.beliefs.judge(machine, "")
 
     def _tell_name(self, peer: RemotePeer, machines: Mapping[int, Info | None]) -> None:
-        limit = self.registry.settings.max_name_chars
         for info in machines.values():
             for tag in (info.tags if info else None) or ():
-                if tag.startswith(PEER_NAME_TAG) and len(tag) <= limit:
-                    self.registry.rename(peer, tag[len(PEER_NAME_TAG) :])
+                if tag.startswith(PEER_NAME_TAG) and len(tag) <= NAME_CHARS:
+                    self.beliefs.rename(peer, tag[len(PEER_NAME_TAG) :])
                     return

@@ -1,13 +1,15 @@
-"""Keeps a `NetworkMachine` for each machine in the registry, by following the events."""
+"""Keeps a `NetworkMachine` for each machine that is believed in, by following the events."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from random import Random
 
+from ampubsub.machine import Machine
 from ampubsub.remote import NetworkMachine
+from ampubsub.topic.beliefs import Beliefs
 from ampubsub.topic.events import (
     ClockChanged,
     MachineExposed,
@@ -20,9 +22,6 @@ from ampubsub.topic.events import (
 )
 from ampubsub.topic.peers import Key
 
-if TYPE_CHECKING:
-    from ampubsub.topic.core import Core
-
 _LOGGER = logging.getLogger("ampubsub.topic")
 
 
@@ -32,8 +31,11 @@ class Replicas:
     What a callback of somebody who waits raises is logged (logger `ampubsub.topic`) and harms nobody else.
     """
 
-    def __init__(self, core: Core, *, show: bool) -> None:
-        self._core = core
+    def __init__(
+        self, beliefs: Beliefs, machine: Machine, random: Random, now: Callable[[], float], *, show: bool
+    ) -> None:
+        self.by_key: dict[Key, NetworkMachine] = {}
+        self._beliefs, self._machine, self._random, self._now = beliefs, machine, random, now
         self._show = show
 
     def take(self, event: TopicEvent) -> None:
@@ -42,35 +44,38 @@ class Replicas:
             self._take(event)
 
     def _take(self, event: TopicEvent) -> None:
-        if isinstance(event, ClockChanged):
-            if (replica := self._core.replicas.get(event.key)) is not None:
-                replica.follow(event.after, event.source, self._core.now())
-        elif isinstance(event, MachineSourceChanged):
-            if (replica := self._core.replicas.get(event.key)) is not None:
-                replica.trust(event.source)
-        elif isinstance(event, MachineExposed):
-            if event.source is not Source.LOCAL:
-                self._make(event.key)
-        elif isinstance(event, MachineLabelled):
-            self._label(event.key)
-        elif isinstance(event, MachineReplaced):
-            self._replace(event)
-        elif isinstance(event, MachineGone) and event.key in self._core.replicas:
-            self._core.replicas.pop(event.key).end(event.reason)
+        match event:
+            case ClockChanged(key):
+                if (replica := self.by_key.get(key)) is not None:
+                    replica.follow(event.after, event.source, self._now())
+            case MachineSourceChanged(key):
+                if (replica := self.by_key.get(key)) is not None:
+                    replica.trust(event.source)
+            case MachineExposed(key):
+                if event.source is not Source.LOCAL:
+                    self._make(key)
+            case MachineLabelled(key):
+                self._label(key)
+            case MachineReplaced():
+                self._replace(event)
+            case MachineGone(key):
+                if key in self.by_key:
+                    self.by_key.pop(key).end(event.reason)
+            case _:
+                pass
 
     def end(self, reason: str) -> None:
         """End all: nobody will tell them anything any longer."""
-        for key in list(self._core.replicas):
+        for key in list(self.by_key):
             with _harmless(reason):
-                self._core.replicas.pop(key).end(reason)
+                self.by_key.pop(key).end(reason)
 
     def _make(self, key: Key) -> None:
-        core = self._core
-        machine = core.registry.machine(key)
+        machine = self._beliefs.machine(key)
         if machine is None:
             return
         info = machine.info
-        core.replicas[key] = replica = NetworkMachine(
+        self.by_key[key] = replica = NetworkMachine(
             info.id,
             dict(info.schema or {}),
             tuple(info.states or ()),
@@ -78,34 +83,33 @@ class Replicas:
             key=key,
             tags=tuple(info.tags or ()),
             remote_parent=info.parent or "",
-            parent_id=core.machine.id,
+            parent_id=self._machine.id,
             source=machine.source,
             news_s=machine.news_s,
-            suffix=f"{core.random.getrandbits(32):08x}",
+            suffix=f"{self._random.getrandbits(32):08x}",
         )
         if self._show:
-            for hook in core.machine.tracers.new_submachine:
-                hook(core.machine, replica)
+            for hook in self._machine.tracers.new_submachine:
+                hook(self._machine, replica)
 
     def _label(self, key: Key) -> None:
-        machine, replica = self._core.registry.machine(key), self._core.replicas.get(key)
+        machine, replica = self._beliefs.machine(key), self.by_key.get(key)
         if machine is not None and replica is not None:
-            replica.label(machine.info.tags or (), machine.info.parent or "")
+            replica.relabel(machine.info.tags or (), machine.info.parent or "")
 
     def _replace(self, event: MachineReplaced) -> None:
         """The same machine with a new clock goes on; one with another schema ends, and a new replica begins."""
-        core = self._core
-        machine, replica = core.registry.machine(event.key), core.replicas.get(event.key)
+        machine, replica = self._beliefs.machine(event.key), self.by_key.get(event.key)
         if machine is None or replica is None:
             return
         info = machine.info
         same = replica.state_names == tuple(info.states or ()) and replica.schema == info.schema
         if same and replica.remote_id == info.id:
             self._label(event.key)
-            replica.restart(machine.clock, machine.source, core.now())
+            replica.restart(machine.clock, machine.source, self._now())
             return
         with _harmless(event):
-            core.replicas.pop(event.key).end(event.reason)
+            self.by_key.pop(event.key).end(event.reason)
         self._make(event.key)
 
 

@@ -294,6 +294,8 @@ class MemoryTransport(Transport):
         self.traffic(peer_id).bytes_out += len(data)
         if not self.network.reach(self._peer_id, peer_id):
             return True  # it waits to be sent again, until the link is given up
+        if faults.loss >= 1:
+            return True
         due = self.network.delay()
         while faults.loss and self.network.random.random() < faults.loss:
             due += 2 * self.network.delay()  # a stream sends again what was lost

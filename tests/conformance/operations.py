@@ -89,6 +89,7 @@ class Operations:
 
     def as_go_says(self, operation: Operation, panic: str) -> str:
         """Go's checks print an index for each unknown state, which is always -1."""
+        panic = panic.partition("; did you mean ")[0]
         if not operation["op"].startswith("can_"):
             return panic
         for name in operation.get("states") or []:
@@ -541,5 +542,5 @@ class Operations:
         try:
             value = call()
         except MachineError as error:
-            return {"value": {"err": str(error)}}
+            return {"value": {"err": str(error).partition("; did you mean ")[0]}}
         return {"value": "ok" if value is None else value}

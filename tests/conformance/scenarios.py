@@ -178,6 +178,7 @@ class Scenario:
             logger=lambda level, text: self.log.extend(_as_go_logs(int(level), text)),
             handler_timeout_s=options.get("timeout_ms", 30_000) / 1000,
             slow_handler_s=float("inf"),
+            strict=False,
         )
         if "queue_limit" in options:
             settings.queue_limit = options["queue_limit"]

@@ -94,12 +94,12 @@ def test_two_peers_without_addresses_meet_find_shows_them_and_the_book_brings_th
     assert until(first, "peer", peer_id=ben_id, status="joined")["how_found"] in ("dialled us", "mdns")
 
     nobody = person()
-    found = nobody.run("find", "--json")
+    found = nobody.run("find", "--json", "--wait", "5")
     assert found.returncode == 0, found.stderr
     records = {record["peer_id"]: record for record in map(json.loads, found.stdout.splitlines())}
     assert set(records) == {anna_id, ben_id}
     assert all(record["topics"] == ["home"] and record["answers"] for record in records.values())
-    lines = nobody.run("find").stdout.splitlines()
+    lines = nobody.run("find", "--wait", "5").stdout.splitlines()
     assert lines[-1].startswith("  ampubsub-tui join /ip4/127.0.0.1/udp/")
     assert lines[-1].endswith(" --topic home")
     assert not nobody.books.exists()  # who looks has met nobody
@@ -145,7 +145,7 @@ def test_a_sealed_topic_is_joined_with_its_secret_and_its_name_is_nowhere(
     until(leaf, "machine", machine_id="order")
     stranger = eve.peer(ready["addresses"][0], "--topic", "home")
     until(stranger, "joined")
-    seen = json.loads(eve.run("find", "--json", "--topic", "home").stdout.splitlines()[0])
+    seen = json.loads(eve.run("find", "--json", "--topic", "home", "--wait", "5").stdout.splitlines()[0])
     assert "home" not in seen["topics"]
     assert all(name.startswith("am1-") for name in seen["topics"])
     for one in (anna, ben):

@@ -289,3 +289,26 @@ def test_peers_that_find_the_same_ones_dial_them_in_orders_of_their_own() -> Non
         one._turn = 0
         first.update(dialled(one, 5))
     assert len(first) >= 6
+
+
+def test_whoever_failed_or_is_the_oldest_of_the_strangers_makes_room() -> None:
+    one = seeker(peers=3)
+    for peer in ("12D3KooWX", "12D3KooWY", "12D3KooWZ"):
+        one.found(0, found(peer))
+    one.due(0)
+    for peer in ("12D3KooWX", "12D3KooWY", "12D3KooWZ"):
+        one.dialled(0, peer, reached=False)
+    one.found(1, found("12D3KooWa"))
+    assert one.known == 3
+    assert sorted(dialled(one, 50)) == ["12D3KooWY", "12D3KooWZ", "12D3KooWa"]
+
+
+def test_one_that_is_held_back_is_dialled_once_the_window_has_passed() -> None:
+    one = grown_up(dials_of_strangers=1, window_s=30, first_retry_s=1_000)
+    one.found(10, found("a"))
+    one.found(10, found("b"))
+    (first,) = dialled(one, 10)
+    one.dialled(11, first, reached=False)
+    assert one.next_due(12) == 40
+    assert dialled(one, 39.9) == []
+    assert len(dialled(one, 40.1)) == 1

@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from ampubsub.discovery import Found, How, Seeking, topic_tag
+from ampubsub.discovery.mdns import MdnsSettings
 from ampubsub.topic import Host
 from ampubsub.transport.memory import MemoryNetwork, MemoryTransport
 
@@ -172,3 +173,73 @@ async def test_a_book_that_cannot_be_written_is_said_once_and_stops_nothing(
         await trio.sleep(5)
         assert host.transport.topic_peers("home") == {a.peer_id, b.peer_id}
         assert notices == ["the address book book cannot be written: Permission denied"]
+
+
+async def test_with_a_given_address_the_book_is_opened_only_when_nobody_is_met_there(
+    autojump_clock: MockClock,
+) -> None:
+    network = MemoryNetwork(seed=1)
+    async with peer(network, "hub") as hub, peer(network, "friend") as friend:
+        book = Book(found(friend, How.BOOK))
+        async with seeking(network, "us", book=book, dialled=hub.addresses) as (host, us):
+            await host.transport.connect(hub.addresses[0])
+            await trio.sleep(60)
+            assert host.transport.topic_peers("home") == {hub.peer_id}
+            assert us.how_found(hub.peer_id) == "given"
+            assert book.met_peers == [(hub.peer_id, hub.addresses)]
+            host.transport.forget(hub.peer_id)
+            await host.transport.disconnect(hub.peer_id)
+            await trio.sleep(25)
+            assert host.transport.topic_peers("home") == {friend.peer_id}
+            assert us.how_found(friend.peer_id) == "book"
+
+
+async def test_a_peer_that_was_dialled_before_the_seeking_began_is_written_too(
+    autojump_clock: MockClock,
+) -> None:
+    network, book = MemoryNetwork(seed=1), Book()
+    async with peer(network, "hub") as hub, peer(network, "guest") as guest:
+        host = Host(network.transport("us"))
+        async with host.opened(["/memory/x"]), trio.open_nursery() as nursery:
+            await host.transport.join("home")
+            await host.transport.connect(hub.addresses[0])
+            await guest.connect(host.transport.addresses[0])
+            await trio.sleep(1)
+            us = Seeking(host.transport, "home", dialled=hub.addresses, book=book)  # type: ignore[arg-type]
+            nursery.start_soon(us.run)
+            await trio.sleep(1)
+            assert book.met_peers == [(hub.peer_id, hub.addresses)]
+            assert us.how_found(hub.peer_id) == "given"
+            assert us.how_found(guest.peer_id) == "dialled us"
+            nursery.cancel_scope.cancel()
+
+
+async def test_peers_that_announce_themselves_without_topics_are_left_alone_unless_wanted(
+    autojump_clock: MockClock,
+) -> None:
+    network = MemoryNetwork(seed=1)
+    async with peer(network, "go") as go:
+        announced = Found(go.peer_id, go.addresses, frozenset(), How.MDNS, "go")
+        async with seeking(network, "us") as (host, us):
+            us.found(announced)
+            await trio.sleep(5)
+            assert host.transport.topic_peers("home") == frozenset()
+        async with seeking(network, "us2", strangers=True) as (host, us):
+            us.found(announced)
+            await trio.sleep(5)
+            assert host.transport.topic_peers("home") == {go.peer_id}
+
+
+async def test_a_network_that_cannot_be_asked_is_said_and_the_rest_goes_on() -> None:
+    network, notices = MemoryNetwork(seed=1), []
+    mdns = MdnsSettings(("192.0.2.77",), "_am-none._udp.local.")
+    async with (
+        peer(network, "a") as a,
+        seeking(network, "us", mdns=mdns, notice=notices.append) as (host, us),
+    ):
+        us.found(found(a, How.BOOK))
+        with trio.fail_after(10):
+            while not (notices and host.transport.topic_peers("home")):
+                await trio.sleep(0.01)
+    assert notices[0].startswith("mDNS cannot be used on 192.0.2.77: ")
+    assert "None" not in notices[0]

@@ -15,7 +15,14 @@ from typing import NamedTuple
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-MANUALS = ("machine.md", "peer.md", "go-debugger.md")
+MANUALS = (
+    "machine.md",
+    "machine-from-go.md",
+    "machine-from-transitions.md",
+    "machine-from-python-statemachine.md",
+    "peer.md",
+    "go-debugger.md",
+)
 LIMIT_S = 60
 
 

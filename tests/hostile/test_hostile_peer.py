@@ -92,7 +92,7 @@ async def test_nobody_can_speak_for_a_peer_that_speaks_itself(village, autojump_
 
 
 async def test_a_flood_is_cut_off_and_others_are_still_heard(village, autojump_clock, knows) -> None:
-    settings = TopicSettings(messages_per_peer=50, heartbeat_s=2)
+    settings = TopicSettings(messages_per_peer=50)
     async with village.topic("a", village.lamp("kitchen"), settings=settings) as a:
         await a.machine.when("Joined")
         async with (
@@ -111,9 +111,7 @@ async def test_a_flood_is_cut_off_and_others_are_still_heard(village, autojump_c
 
 
 async def test_a_flood_of_invented_peers_and_machines_stays_bounded(village, autojump_clock, knows) -> None:
-    settings = TopicSettings(
-        max_peers=30, max_peers_per_teller=20, max_machines_per_peer=10, max_machines=100
-    )
+    settings = TopicSettings(max_peers=30, max_machines_per_peer=10)
     async with village.topic("a", settings=settings) as a:
         await a.machine.when("Joined")
         async with villain(village, a.addresses[0]) as bad:

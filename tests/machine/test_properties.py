@@ -187,15 +187,15 @@ def test_what_relations_resolve_is_settled(
     relations = Relations(parsed, NAMES[:5])
     numbers = tuple(map(NAMES.index, dict.fromkeys(called)))
     order = tuple(map(NAMES.index, active))
-    target, reached = relations.resolve(kind, numbers, mask_of(numbers), order, mask_of(order))
-    assert (target, reached) == relations.resolve(kind, numbers, mask_of(numbers), order, mask_of(order))
+    target, reached = relations.resolve(kind, numbers, order, mask_of(order))
+    assert (target, reached) == relations.resolve(kind, numbers, order, mask_of(order))
     assert len(set(target)) == len(target)
     assert mask_of(target) == reached
     names = [NAMES[number] for number in target]
     assert all(needed in names for name in names for needed in parsed[name].require)
     # Taking notes changes nothing.
     findings = Findings(NAMES[:5], parsed, called, [])
-    assert relations.resolve(kind, numbers, mask_of(numbers), order, mask_of(order), findings) == (
+    assert relations.resolve(kind, numbers, order, mask_of(order), findings) == (
         target,
         reached,
     )

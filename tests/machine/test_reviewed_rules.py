@@ -75,7 +75,7 @@ class Plain(Enum):
     [
         Lamp,
         Word,
-        pytest.param(Plain, marks=pytest.mark.xfail(strict=True, reason="`is_` does not know plain enums")),
+        Plain,
     ],
 )
 def test_states_named_by_an_enum_run_their_handlers_and_leave_other_machines_alone(kind: Any) -> None:
@@ -202,7 +202,6 @@ def test_a_mapping_changed_after_binding_is_heeded_for_all_names_or_for_none(loo
     assert ran == []  # what was bound is bound; `bind_handlers` again for more
 
 
-@pytest.mark.xfail(strict=True, reason="each machine of a row runs on the stack of the one before it")
 def test_two_hundred_machines_in_a_row_of_pipes_all_follow() -> None:
     row = [Machine({"A": State()}, id=f"m{number}") for number in range(200)]
     for source, target in pairwise(row):
@@ -222,7 +221,6 @@ def test_a_row_of_a_thousand_required_states_is_no_question_of_the_stack() -> No
     assert machine.is_(*names)
 
 
-@pytest.mark.xfail(strict=True, reason="what `queue_end` adds runs on the stack of the hook")
 def test_a_queue_that_is_filled_again_at_each_end_is_no_question_of_the_stack() -> None:
     machine = Machine({"A": State(multi=True)}, id="m")
     left = [500]

@@ -19,7 +19,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = {
     "wire": ("ampubsub/wire/*", ["tests/wire", "tests/conformance/test_conformance.py", "-k", "wire"]),
-    "discovery": ("ampubsub/discovery/*", ["tests/discovery", "-m", "not network"]),
+    "discovery": (
+        "ampubsub/discovery/*",
+        ["tests/discovery", "--ignore=tests/discovery/test_doors_processes.py"],
+    ),
     "seal": ("ampubsub/seal/*", ["tests/seal", "-m", "not network"]),
 }
 """The code of each room, and what pytest is to run for it: quick tests only, for they run hundreds of times."""
@@ -29,7 +32,7 @@ NOTICED = ("killed", "timeout", "segfault", "caught by type check")
 
 def prepare(place: Path, code: str, tests: list[str]) -> None:
     """A copy of the project in which `mutmut` may write."""
-    for name in ("ampubsub", "amdbg_tui", "tests", "docs", "README.md"):
+    for name in ("ampubsub", "amdbg_tui", "tests", "themes", "examples", "docs", "README.md"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, place / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -37,7 +40,7 @@ def prepare(place: Path, code: str, tests: list[str]) -> None:
             shutil.copy(source, place / name)
     settings = (
         f'\n[tool.mutmut]\nsource_paths = ["ampubsub"]\nonly_mutate = [{code!r}]\n'
-        f'also_copy = ["tests", "amdbg_tui", "docs"]\npytest_add_cli_args_test_selection = {tests!r}\n'
+        f'also_copy = ["tests", "amdbg_tui", "themes", "examples", "docs"]\npytest_add_cli_args_test_selection = {tests!r}\n'
     )
     (place / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + settings)
 

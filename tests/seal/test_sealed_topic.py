@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import fields, replace
 
 import pytest
 import trio
@@ -322,3 +323,95 @@ async def test_a_replayed_message_is_old_to_everybody(autojump_clock: MockClock)
         replayed = b.transport.open_signed("home", first.signed)
         assert replayed is not None
         assert replayed.sequence == first.sequence < second.sequence
+
+
+async def test_a_message_is_opened_once_and_one_that_nobody_checked_all_the_same(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = MemoryNetwork(seed=1)
+    opened: list[bytes] = []
+    original = Secret.open
+
+    def count(self: Secret, topic: str, author: str, sealed_data: bytes) -> bytes | None:
+        opened.append(sealed_data)
+        return original(self, topic, author, sealed_data)
+
+    monkeypatch.setattr(Secret, "open", count)
+    async with on_network(network.transport("stranger"), sealed(network, "a"), sealed(network, "b")) as (
+        stranger,
+        a,
+        b,
+    ):
+        await a.transport.publish("home", b"one")
+        await trio.sleep(1)
+        assert (b.read, len(opened)) == ([b"one"], 1)
+        inner = a.transport._inner  # type: ignore[attr-defined]
+        inner.check_with(WIRE, None)
+        await b.transport.publish("home", b"two")
+        await stranger.transport.publish(WIRE, b"junk")
+        await trio.sleep(1)
+        assert a.read == [b"two"]
+        assert Dropped(stranger.transport.peer_id, "not-sealed") in a.events
+
+
+async def test_messages_checked_and_never_read_are_forgotten_the_oldest_first() -> None:
+    transport = sealed(MemoryNetwork(seed=1), "a")
+    transport._topic_of[WIRE] = "home"
+    for number in range(1, 2_000):
+        data = SECRET.seal("home", "12D3KooWx", b"on")
+        assert (
+            transport._check(MessageReceived(WIRE, "12D3KooWx", data, "12D3KooWx", number)) is Verdict.ACCEPT
+        )
+    assert len(transport._opened) == 1_024
+    assert ("12D3KooWx", 1_999) in transport._opened
+
+
+async def test_only_some_of_many_strangers_are_named_and_all_are_counted() -> None:
+    transport = sealed(MemoryNetwork(seed=1), "a")
+    for number in range(200):
+        transport._check(MessageReceived(WIRE, f"s{number}", b"junk", f"s{number}", 1))
+    assert transport.dropped["not-sealed"] == 200
+    assert len(transport._to_tell) == 64
+
+
+async def test_topics_of_strangers_keep_their_own_names(autojump_clock: MockClock) -> None:
+    network = MemoryNetwork(seed=1)
+    async with on_network(network.transport("s"), sealed(network, "a")) as (stranger, a):
+        await stranger.transport.join("open")
+        await a.transport._inner.join("open")  # type: ignore[attr-defined]
+        await trio.sleep(1)
+        assert a.transport.topics_of(stranger.transport.peer_id) == {"open", "home"}
+        assert a.transport.detail(stranger.transport.peer_id).in_mesh == {"open": True, "home": True}  # type: ignore[union-attr]
+        assert PeerSubscribed("open", stranger.transport.peer_id) in a.events
+        assert a.transport.topic_peers("house") == frozenset()
+        assert a.transport.topic_peers("home") == {stranger.transport.peer_id}
+        await stranger.transport.leave("open")
+        await trio.sleep(1)
+        assert PeerUnsubscribed("open", stranger.transport.peer_id) in a.events
+        a.transport.forget(stranger.transport.peer_id)
+        await a.transport.disconnect(stranger.transport.peer_id)
+        await trio.sleep(1)
+        assert a.transport.connected_peers() == frozenset()
+
+
+async def test_a_strangers_signed_junk_that_came_another_way_is_not_opened(autojump_clock: MockClock) -> None:
+    network = MemoryNetwork(seed=1)
+    async with on_network(network.transport("s"), network.transport("witness"), sealed(network, "a")) as (
+        s,
+        witness,
+        a,
+    ):
+        await s.transport.publish(WIRE, b"junk")
+        await trio.sleep(1)
+        (signed,) = [event.signed for event in witness.events if isinstance(event, MessageReceived)]
+        assert witness.transport.open_signed(WIRE, signed) is not None
+        assert a.transport.open_signed("home", signed) is None
+
+
+async def test_an_opened_message_keeps_all_but_topic_and_bytes() -> None:
+    transport = sealed(MemoryNetwork(seed=1), "a")
+    transport._topic_of[WIRE] = "home"
+    values = {field.name: f"<{field.name}>" for field in fields(MessageReceived)}
+    values |= {"topic": WIRE, "author": "p", "data": SECRET.seal("home", "p", b"on"), "sequence": 7}
+    message = MessageReceived(**values)  # type: ignore[arg-type]
+    assert transport._plain(message) == replace(message, topic="home", data=b"on")

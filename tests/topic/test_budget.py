@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ampubsub.topic.budget import IntakeBudget, SendBudget, SlidingWindow
+from ampubsub.topic.accounts import Intake, SendBudget, SlidingWindow
+from ampubsub.topic.constants import REMEMBERED
 
 
 def test_a_sliding_window_cannot_be_doubled_at_its_edge() -> None:
@@ -36,20 +37,58 @@ def test_in_a_loud_topic_each_keeps_to_its_fair_share_and_a_quiet_peer_may_still
 
 
 def test_one_loud_author_does_not_eat_the_intake_of_others() -> None:
-    intake = IntakeBudget(5.0, per_author=3, in_total=10, authors=100)
-    assert [intake.allow("loud", 0.0) for _ in range(5)] == ["", "", "", "rate-peer", "rate-peer"]
-    assert [intake.allow("calm", 0.0) for _ in range(3)] == ["", "", ""]
-    assert [intake.allow("third", 0.0) for _ in range(3)] == ["", "", ""]
-    assert intake.allow("fourth", 0.0) == ""
-    assert intake.allow("fifth", 0.0) == "rate-total"
-    assert intake.allow("loud", 5.1) == ""
+    intake = Intake(per_author=3, in_total=1000)
+    assert [intake.refusal("n", "loud", 9, 0.0) for _ in range(5)] == ["", "", "", "rate-peer", "rate-peer"]
+    assert [intake.refusal("n", "calm", 9, 0.0) for _ in range(3)] == ["", "", ""]
+    assert intake.refusal("n", "loud", 9, 5.1) == ""
 
 
-def test_the_intake_remembers_a_bounded_number_of_authors() -> None:
-    intake = IntakeBudget(5.0, per_author=1, in_total=10_000, authors=10)
-    for number in range(1000):
-        assert intake.allow(f"peer{number}", 0.0) == ""
-    assert len(intake._authors) == 10
+def test_a_neighbour_with_many_identities_is_held_to_an_equal_share_and_the_others_are_not() -> None:
+    intake = Intake(per_author=400, in_total=4000)
+    refused = {"villain": 0, "honest": 0}
+    for step in range(3000):  # a villain's 11 identities say 880 a second for 15 s, an honest neighbour 20
+        now = step / 200
+        for number in range(4):
+            refused["villain"] += bool(intake.refusal("villain", f"sybil{(4 * step + number) % 11}", 50, now))
+        if step % 10 == 0:
+            refused["honest"] += bool(intake.refusal("honest", "friend", 50, now))
+    assert refused["honest"] == 0
+    assert refused["villain"] > 4000
+
+
+def test_bytes_are_charged_as_messages_are() -> None:
+    intake = Intake(per_author=400, in_total=4000, bytes_in_total=1_000_000)
+    taken = [intake.refusal("villain", "big", 100_000, 0.0) for _ in range(64)].count("")
+    assert taken <= 10
+    assert intake.refusal("honest", "friend", 3_000, 0.0) == ""
+
+
+def test_one_message_of_any_size_is_always_taken_of_a_calm_neighbour() -> None:
+    assert Intake(per_author=400, in_total=4000, bytes_in_total=1000).refusal("n", "a", 5000, 0.0) == ""
+
+
+def test_the_intake_remembers_a_bounded_number_of_authors_and_neighbours() -> None:
+    intake = Intake(per_author=1, in_total=10**9)
+    for number in range(2 * REMEMBERED):
+        assert intake.refusal(f"n{number}", f"peer{number}", 1, 0.0) == ""
+    assert len(intake._authors) == len(intake._neighbours) == REMEMBERED
+
+
+def test_who_changes_identities_does_not_make_its_loud_one_forgotten() -> None:
+    intake = Intake(per_author=3, in_total=10**9)
+    for _ in range(3):
+        intake.refusal("n", "loud", 1, 0.0)
+    for number in range(REMEMBERED + 10):
+        intake.refusal("n", f"new{number}", 1, 0.0)
+        if number % 100 == 0:
+            assert intake.refusal("n", "loud", 1, 0.0) == "rate-peer"
+
+
+def test_with_more_speakers_than_the_topic_may_say_in_a_window_each_may_still_say_one() -> None:
+    budget = SendBudget(5.0, own=30, topic=20)
+    for _ in range(20):
+        budget.heard(1.0)
+    assert budget.wait(1.0, peers=50) == 0
 
 
 def test_a_change_of_ours_does_not_wait_behind_a_burst_of_hellos() -> None:

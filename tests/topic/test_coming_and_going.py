@@ -10,6 +10,7 @@ import trio
 from ampubsub import Machine, State, TopicSettings
 from ampubsub.machine import MachineGoneError
 from ampubsub.topic import ExposeError, MachineGone, MachineReplaced, PeerStatus, Source
+from ampubsub.topic.changes import Changed
 
 pytestmark = pytest.mark.trio
 
@@ -136,15 +137,12 @@ async def test_a_clock_that_is_set_back_is_told_as_a_restart_and_the_replica_goe
             await village.until(lambda: knows(a, "kitchen"))
             (remote,) = await a.list_machines()
             fresh = village.lamp("kitchen")
-            b._core.exposures.machines[0] = fresh
-            b._core.exposures.dirty.add(0)
-            b._core.changed(True)
+            b._driver.local(Changed(0, fresh.time()))
             await village.until(lambda: remote.time() == fresh.time())
             assert [e.machine_id for e in seen if isinstance(e, MachineReplaced)] == ["kitchen"]
             waiter = remote.when("Power")
             fresh.add("Power")
-            b._core.exposures.dirty.add(0)
-            b._core.changed(True)
+            b._driver.local(Changed(0, fresh.time()))
             await waiter
 
 
@@ -172,5 +170,5 @@ async def test_everybody_hears_of_a_crash_through_silence(village, autojump_cloc
             await village.until(lambda: knows(a, "two") and knows(b, "one"))
             await trio.sleep(200)
             assert knows(a, "two"), "signs of life keep it"
-            b._core.settings = replace(settings, silent=True)
+            b._protocol.speaking.silent = True
             await village.until(lambda: knows(a), within=120)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 import pytest
 import trio
 
 from ampubsub import TopicSettings, wire
 from ampubsub.topic import Noticed
+from ampubsub.transport.interface import MessageReceived, Transport
 
 pytestmark = pytest.mark.trio
 
@@ -58,7 +58,7 @@ async def test_two_idle_participants_stay_calm(village, autojump_clock, knows) -
 
 
 async def test_a_peer_that_changes_all_the_time_keeps_its_budget(village, autojump_clock, knows) -> None:
-    settings = TopicSettings(budget_own=10, budget_window_s=5)
+    settings = TopicSettings(budget_own=10)
     async with village.topic("a", village.lamp("kitchen"), settings=settings) as a:
         await a.machine.when("Joined")
         async with village.topic("b", to=a.addresses) as b:
@@ -80,12 +80,13 @@ async def test_who_asks_again_and_again_is_answered_ever_more_rarely_and_told_of
         await a.machine.when("Joined")
         notices = []
         a.watch(lambda event: notices.append(event) if isinstance(event, Noticed) else None)
-        async with village.topic("deaf", to=a.addresses, settings=TopicSettings()) as deaf:
+        transport = village.network.transport("deaf", direct=False)  # as a Go peer is
+        async with village.topic("deaf", to=a.addresses, transport=transport) as deaf:
             await village.until(lambda: knows(deaf, "kitchen"))
             await trio.sleep(5)
             before = said(a).get("info", 0)
             for _ in range(120):
-                deaf._core.send("reqinfo", wire.encode(wire.MsgReqInfo(peer_ids=(a.peer_id,))))
+                await deaf.host.transport.publish("home", wire.encode(wire.MsgReqInfo(peer_ids=(a.peer_id,))))
                 await trio.sleep(5)
             answers = said(a).get("info", 0) - before
             assert 3 <= answers <= 12, "not 120"
@@ -102,7 +103,7 @@ async def test_both_requests_are_answered(village, autojump_clock, knows) -> Non
             for request, answer in (("reqinfo", "info"), ("requpdates", "updates")):
                 before = said(a).get(answer, 0)
                 kind = wire.MsgReqInfo if request == "reqinfo" else wire.MsgReqUpdates
-                b._core.send(request, wire.encode(kind(peer_ids=(a.peer_id,))))
+                await b.host.transport.publish("home", wire.encode(kind(peer_ids=(a.peer_id,))))
                 await trio.sleep(2)
                 assert said(a).get(answer, 0) == before + 1
 
@@ -110,17 +111,21 @@ async def test_both_requests_are_answered(village, autojump_clock, knows) -> Non
 async def test_an_absent_peers_machines_are_told_by_those_who_know_them(
     village, autojump_clock, knows
 ) -> None:
-    async with village.topic("root") as root:
+    def plain(name: str) -> Transport:
+        return village.network.transport(name, direct=False)
+
+    async with village.topic("root", transport=plain("root")) as root:
         await root.machine.when("Joined")
-        async with village.topic("a", village.lamp("kitchen"), to=root.addresses) as a:
+        lamp = village.lamp("kitchen")
+        async with village.topic("a", lamp, to=root.addresses, transport=plain("a")) as a:
             await village.until(lambda: knows(root, "kitchen"))
-            a._core.settings = replace(a._core.settings, silent=True)
-            async with village.topic("late", to=root.addresses) as late:
+            a._protocol.speaking.silent = True
+            async with village.topic("late", to=root.addresses, transport=plain("late")) as late:
                 await village.until(lambda: knows(late, "kitchen"))
                 (remote,) = await late.list_machines()
                 assert remote.source == "hearsay"
                 assert remote.owner == a.peer_id
-                a._core.settings = replace(a._core.settings, silent=False)
+                a._protocol.speaking.silent = False
                 await village.until(lambda: remote.source == "first-hand")
 
 
@@ -129,7 +134,9 @@ async def test_everything_said_can_be_read_by_a_go_peer(village, autojump_clock,
     async with village.topic("a", village.lamp("kitchen")) as a:
         await a.machine.when("Joined")
         async with village.topic("b", village.lamp("hall"), to=a.addresses) as b:
-            b._core.host.subscribe("home", lambda event: heard.append(getattr(event, "data", None)))
+            b.host.subscribe(
+                "home", lambda e: heard.append(e.data) if isinstance(e, MessageReceived) else None
+            )
             await village.until(lambda: knows(b, "kitchen"))
             a.expose(village.lamp("late"))
             a.unexpose(a.exposed[0])

@@ -16,7 +16,7 @@ from ampubsub.remote import Source
 NAMES = ("Exception", "A", "B", "C", "D", "E")
 ARGUMENTS = {
     "has", "index", "parse_states", "is_", "not_", "any", "switch", "is_err", "active_states", "tick", "time", "clock",
-    "is_time", "was_time", "is_clock", "was_clock", "string_all", "inspect", "log_line",
+    "is_time", "was_time", "is_clock", "was_clock", "string_all", "inspect", "to_mermaid", "log_line",
 }  # fmt: skip
 WAITS = {
     "when", "when_not", "when_err", "when_time", "when_ticks", "when_args", "when_query", "when_queue", "when_queue_ends",
@@ -59,7 +59,7 @@ def questions(random: Random, machine: Machine) -> Iterable[tuple[str, tuple[Any
     yield from (("index", (some[0],)), ("index", ("Nobody",)), ("tick", (some[0],)), ("tick", ("Nobody",)))
     yield from ((name, (about,)) for name in ("is_time", "was_time"))
     yield from ((name, (clock,)) for name in ("is_clock", "was_clock"))
-    yield from ((name, ()) for name in ("is_err", "string_all", "__str__"))
+    yield from ((name, ()) for name in ("is_err", "string_all", "to_mermaid", "__str__"))
 
 
 def answer(machine: MachineView, name: str, arguments: tuple[Any, ...]) -> object:
@@ -79,7 +79,7 @@ def change(random: Random, machine: Machine) -> None:
 
 def test_no_reading_method_is_left_out_of_the_comparison() -> None:
     methods = {name for name, value in inspect.getmembers(MachineView, callable) if not name.startswith("_")}
-    assert methods == ARGUMENTS | WAITS
+    assert methods - {"logs"} == ARGUMENTS | WAITS, "a replica writes no log"
 
 
 @pytest.mark.parametrize("seed", range(30))

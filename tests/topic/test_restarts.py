@@ -34,8 +34,7 @@ def bye(name: str, *ticks: int) -> wire.Message:
 
 async def hear(topic: Topic, sequence: int, message: wire.Message, author: str = PEER) -> list[object]:
     """Let a topic hear one message; returns the machines that it then knows."""
-    topic._core.inbox.append(MessageReceived("home", author, wire.encode(message), "", sequence))
-    topic._core.inbox_filled.set()
+    topic._driver.take(MessageReceived("home", author, wire.encode(message), "", sequence))
     await trio.testing.wait_all_tasks_blocked()
     return [(machine.remote_id, *machine.time()) for machine in topic.network_machines]
 

@@ -117,10 +117,11 @@ async def test_a_frame_of_a_private_stream_is_never_dropped_and_told_when_taken(
     told: list[DirectReceived] = []
     events.taken = told.append
     frames = [DirectReceived("p", b"%d" % number) for number in range(50)]
+    events.put(PeerConnected("p", ""))
     for frame in frames:
         events.put(frame)
     assert not told
-    assert await taken(events) == frames
+    assert await taken(events) == [PeerConnected("p", ""), *frames]
     assert told == frames
 
 
@@ -134,6 +135,14 @@ async def test_drops_are_counted_exactly_and_told_now_and_then(autojump_clock: M
     assert events.dropped == {"flood": 110}
     told = await taken(events)
     assert told.count(Dropped("p", "flood")) == told.count(Dropped("q", "flood")) == 3
+
+
+async def test_who_was_told_of_is_remembered_for_a_bounded_number_of_peers(autojump_clock: MockClock) -> None:
+    events = EventQueue(limit=10_000, dropped_events_per_s=1)
+    for number in range(3000):
+        events.drop(f"p{number}", "flood")
+        assert len(events._told) <= 1024
+    assert len(await taken(events)) == 3000
 
 
 # Offences

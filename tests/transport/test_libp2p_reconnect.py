@@ -94,6 +94,8 @@ async def test_two_peers_that_dial_each_other_at_once_keep_one_and_the_same_conn
             await until(settled)
             while await holds(lambda: not settled(), within_s=0.5):  # the other one was still under way
                 await until(settled, within_s=10)
+            for each, other in ((left, right), (right, left)):
+                await until(lambda each=each, other=other: each.detail(other.peer_id).gossipsub != "")  # type: ignore[misc, union-attr]
             for number in range(3):
                 await left.publish(TOPIC, b"l%d" % number)
                 await right.publish(TOPIC, b"r%d" % number)

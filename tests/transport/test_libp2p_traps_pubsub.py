@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import trio
 from google.protobuf.message import DecodeError
+from libp2p.host.exceptions import StreamFailure
 from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.rpc_queue import RpcQueue
@@ -22,7 +24,7 @@ from ampubsub.transport.libp2p.session import Session
 from ampubsub.transport.libp2p.workarounds import pubsub
 from tests.hostile.attacker import Attacker, attacker, rpc
 from tests.transport.bare import Bare, bare_host
-from tests.transport.loopback import QUIC, TOPIC, event_of, parts_of, until
+from tests.transport.loopback import QUIC, TOPIC, event_of, holds, parts_of, until
 
 network = pytest.mark.network
 both_ways = pytest.mark.parametrize("with_workaround", [False, True])
@@ -232,6 +234,35 @@ async def test_a_bare_host_reads_what_comes_without_a_peer_record() -> None:
         await bare.parts.pubsub.wait_for_subscription(ID.from_string(ours.peer_id), "before", timeout=10)
         await ours.join(TOPIC)
         await bare.parts.pubsub.wait_for_subscription(ID.from_string(ours.peer_id), TOPIC, timeout=10)
+
+
+@network
+@pytest.mark.trio
+@both_ways
+async def test_open_streams_again(with_workaround: bool) -> None:
+    """A pubsub stream whose negotiation fails once, as when its connection is just replaced, is missed for ever."""
+    root = Libp2pTransport()
+    leaf = Libp2pTransport(without=[] if with_workaround else ["open_streams_again"])
+    async with root.opened([QUIC]), leaf.opened([]):
+        host = parts_of(leaf).host
+        open_stream = host.new_stream
+        failed = False
+
+        async def fail_once(peer_id: Any, protocols: Any) -> Any:
+            nonlocal failed
+            if "/meshsub/1.1.0" in protocols and not failed:
+                failed = True
+                raise StreamFailure("failed to open a stream") from RuntimeError(
+                    "the connection was replaced"
+                )
+            return await open_stream(peer_id, protocols)
+
+        host.new_stream = fail_once  # type: ignore[method-assign]
+        await leaf.join(TOPIC)
+        await leaf.connect(root.addresses[0])
+        told = await holds(lambda: root.topic_peers(TOPIC) == {leaf.peer_id}, within_s=5)
+        assert failed
+        assert told is with_workaround
 
 
 @network

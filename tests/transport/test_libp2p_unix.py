@@ -107,7 +107,7 @@ async def test_who_is_killed_leaves_a_file_that_the_next_one_replaces_and_is_joi
             await event_of(leaf, PeerDisconnected, within_s=10)
         assert room.exists()
         async with child_peer(f"/unix{room}"):
-            await event_of(leaf, PeerConnected, within_s=5)
+            await event_of(leaf, PeerConnected, within_s=15)
 
 
 @pytest.mark.trio

@@ -42,6 +42,18 @@ async def test_little_is_written_at_once_and_much_at_a_beat_that_grows_with_it(
 
 
 @pytest.mark.trio
+async def test_a_burst_is_no_load(autojump_clock: MockClock) -> None:
+    pace = Pace(above=400, longest_s=0.1)
+    for _ in range(20):
+        pace.queued(10)
+        assert wait_of(pace) == 0
+        await trio.sleep(0.001)
+    await trio.sleep(1)
+    pace.queued(1)
+    assert wait_of(pace) == 0
+
+
+@pytest.mark.trio
 async def test_all_wait_for_the_same_beat(autojump_clock: MockClock) -> None:
     pace = Pace(above=400, longest_s=0.1)
     await queue(pace, 1600, 2)

@@ -52,17 +52,27 @@ class Picture:
 
 
 DOWN_TO_PACKED = ("2", *("down",) * 6)
+REFUSED = (*DOWN_TO_PACKED, "(")
 PICTURES = (
-    Picture("demo", (140, 40), DOWN_TO_PACKED),
-    Picture("tree", (120, 40), (*DOWN_TO_PACKED, "enter", "up", "up", "up", "enter", *("down",) * 11)),
-    Picture("log", (140, 40), ("3", "right_square_bracket", "up", "up", "alt+o")),
-    Picture("add-state", (140, 40), ("2", "+", "s", "h", "i", "tab"), node=True),
-    Picture("peer", (140, 40), ("down", "enter")),
-    Picture("help", (140, 46), ("question_mark",)),
-    Picture("light", (140, 40), DOWN_TO_PACKED, theme="light"),
-    Picture("high-contrast", (140, 40), DOWN_TO_PACKED, theme="high-contrast"),
-    Picture("terminal", (140, 40), DOWN_TO_PACKED, theme="terminal"),
-    Picture("narrow", (80, 24), DOWN_TO_PACKED),
+    Picture("demo", (150, 45), DOWN_TO_PACKED),
+    Picture("past", (150, 45), REFUSED),
+    Picture("steps", (150, 45), ("2", "left", "alt+j", "alt+j", "alt+j", "alt+j")),
+    Picture("rain", (120, 35), (*DOWN_TO_PACKED, "alt+r")),
+    Picture("matrix", (120, 35), (*DOWN_TO_PACKED, "alt+m", "alt+m")),
+    Picture(
+        "tree",
+        (120, 35),
+        ("alt+m", "alt+m", "alt+m", *DOWN_TO_PACKED, "enter", "up", "up", "up", "enter", *("down",) * 11),
+    ),
+    Picture("records", (120, 35), ("3", "right_square_bracket", "alt+w", "slash", *"is:refused", "enter")),
+    Picture("add-state", (150, 45), ("2", "+", "s", "h", "i", "tab"), node=True),
+    Picture("peer", (120, 35), ("down", "enter")),
+    Picture("help", (150, 45), ("question_mark",)),
+    Picture("light", (150, 45), REFUSED, theme="light"),
+    Picture("high-contrast", (150, 45), REFUSED, theme="high-contrast"),
+    Picture("terminal", (120, 35), DOWN_TO_PACKED, theme="terminal"),
+    Picture("narrow", (80, 24), REFUSED),
+    Picture("wide", (220, 60), REFUSED),
 )
 
 

@@ -91,3 +91,43 @@ def test_a_lost_connection_is_told_above_the_panes_that_stay() -> None:
         assert "order-4711 · 12 states" in text
 
     run(look, history=history_of([*records(), standing("reconnecting", "lost root 4 s ago")]))
+
+
+def test_a_recording_of_a_finished_run_opens_as_a_normal_screen() -> None:
+    async def look(app: App, pilot: Pilot[int]) -> None:
+        text = text_of(app)
+        assert "order-4711 · 12 states" in text
+        assert "Bye was said" not in text
+        await pilot.press("left")
+        await pilot.pause()
+        assert "◀ AT" in text_of(app)
+
+    run(look, history=history_of([*records(), standing("closed")]))
+
+
+def test_a_recording_that_cannot_be_written_is_said_as_long_as_it_lasts() -> None:
+    history = history_of(records())
+
+    async def look(app: App, pilot: Pilot[int]) -> None:
+        assert history._recorder is not None
+        history._recorder.trouble = "the disk is full"
+        app.update_panes()
+        await pilot.pause()
+        text = text_of(app)
+        assert "✗ Not recorded: the disk is full" in text
+        assert "NOT RECORDED" in text.splitlines()[-1]
+        history._recorder.trouble = ""
+        app.update_panes()
+        await pilot.pause()
+        assert "Not recorded" not in text_of(app)
+
+    run(look, history=history)
+
+
+def test_who_is_alone_sees_the_line_that_others_paste_and_copies_it_with_one_key() -> None:
+    async def look(app: App, pilot: Pilot[int]) -> None:
+        assert "ampubsub-tui join /ip4/127.0.0.1/udp/5/quic-v1" in text_of(app)
+        await pilot.press("f2")
+        assert app.clipboard == f"ampubsub-tui join /ip4/127.0.0.1/udp/5/quic-v1/p2p/{US}"
+
+    run(look, history=history_of([*ME, standing("joined")]))

@@ -7,6 +7,7 @@ from textual.pilot import Pilot
 from amdbg_tui.app import App
 from amdbg_tui.panes.machines import MachinesPane
 from amdbg_tui.panes.states import StatesPane
+from amdbg_tui.panes.states_tree import matrix_cells
 from amdbg_tui.panes.time_bar import TimeBar
 from amdbg_tui.panes.why import WhyPane
 from tests.tui.fixed_history import LIGHT, NOW, ORDER, START, fixed_history
@@ -401,8 +402,7 @@ def test_the_matrix_shows_relations_and_names_only_has_guides() -> None:
         assert states_of(app).mode == "matrix"
         pane, machine = states_of(app), app.view.machine
         assert machine is not None
-        node = next(node for node in pane.nodes if node.text == "Packed")
-        cells = [text.strip() for text, _ in pane._matrix_cells(node, machine, 60)]
+        cells = [text.strip() for text, _ in matrix_cells(machine, machine.index["Packed"], "", 60)]
         assert cells[machine.index["InStock"]] == "r"
         assert cells[machine.index["Paid"]] == "R"
         assert cells[machine.index["Packed"]] == "╲"

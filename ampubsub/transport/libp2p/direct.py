@@ -106,17 +106,22 @@ class Direct:
         try:
             while self._peer_of(peer.id) is peer:
                 since = trio.current_time()
-                try:
-                    with trio.fail_after(settings.identify_timeout_s):
-                        stream = await self._host.new_stream(peer.id, [_PROTOCOL])
-                except Exception as error:
-                    log.debug("no private stream to %s: %r", peer.id, error)
-                else:
-                    await self._run(stream, peer.id)
+                await self._open_once(peer.id)
                 backoff.lost(trio.current_time() - since)
-                await trio.sleep(backoff.next())
+                with trio.move_on_after(backoff.next()):
+                    await peer.ended.wait()
         finally:
             self._opening.discard(peer.id)
+
+    async def _open_once(self, peer_id: ID) -> None:
+        """Open the stream and serve it until it ends. Of its own, since a local variable would keep it meanwhile."""
+        try:
+            with trio.fail_after(self._settings.identify_timeout_s):
+                stream = await self._host.new_stream(peer_id, [_PROTOCOL])
+        except Exception as error:
+            log.debug("no private stream to %s: %r", peer_id, error)
+        else:
+            await self._run(stream, peer_id)
 
     async def _accept(self, stream: INetStream) -> None:
         peer_id = stream.muxed_conn.peer_id

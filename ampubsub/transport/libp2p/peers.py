@@ -115,6 +115,8 @@ class Peer:
     traffic: Traffic = field(default_factory=Traffic)
     welcomed: trio.Event = field(default_factory=trio.Event)
     """Set when it said a first word, or will say none."""
+    ended: trio.Event = field(default_factory=trio.Event)
+    """Set when its last connection has ended."""
 
 
 @dataclass(slots=True)

@@ -196,6 +196,7 @@ class Session:
             self.events.put(PeerUnsubscribed(topic, str(peer.id)))
         self.dialer.ended(str(peer.id), why)
         peer.welcomed.set()
+        peer.ended.set()
         if not self.is_closing:
             self._start(self._redial, peer, connection)
 

@@ -30,6 +30,7 @@ FOR_PARTS = (
     swarm.never_dial_on_the_side,
     swarm.identify_later,
     pubsub.stop_cache_thread,
+    pubsub.open_streams_again,
     pubsub.send_no_peer_record,
     gossipsub.gossip_to_pruned_peers,
     gossipsub.score_nobody,

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from libp2p.host.exceptions import HostException
+from libp2p.network.exceptions import SwarmException
 from libp2p.peer.id import ID
 from libp2p.pubsub import gossipsub as gossipsub_module
 from libp2p.pubsub import pubsub as pubsub_module
@@ -78,6 +80,25 @@ def _unless_ours(original: Callable[..., Any], host_at: int, answer: Any) -> Any
 
     replaced.ampubsub_original = original  # type: ignore[attr-defined]
     return replaced
+
+
+def open_streams_again(parts: Parts) -> None:
+    """A pubsub stream whose negotiation fails, as when its connection is just replaced, is never opened again.
+
+    Such a peer stays connected and hears nothing. py-libp2p tries again after errors of the network, not after those of
+    the host above it. A peer that does not speak GossipSub is left alone.
+    """
+    open_once = parts.pubsub._handle_new_peer
+
+    async def handle_new_peer(peer_id: ID) -> None:
+        try:
+            await open_once(peer_id)
+        except HostException as error:
+            if "not supported" in str(error.__cause__):
+                raise
+            raise SwarmException(str(error)) from error
+
+    parts.pubsub._handle_new_peer = handle_new_peer  # type: ignore[method-assign]
 
 
 def widen_send_queues(queue: RpcQueue, settings: TransportSettings) -> None:

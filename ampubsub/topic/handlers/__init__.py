@@ -1,1 +1,0 @@
-"""Handlers of the topic machine, one class per concern. Each holds no state; what is remembered is in `core.py`."""

@@ -109,6 +109,8 @@ def test_a_recording_that_is_still_written_opens_and_follows(tmp_path: Path) -> 
             assert looking.live.machines[LAMP].clock == (6, 1, 0)
             assert DOOR in looking.live.machines
             assert looking.last == recording.last == 8
+            then = looking.at(6)  # the moment it was opened at is still that moment
+            assert (then.machines[LAMP].clock, DOOR in then.machines) == ((5, 0, 0), False)
         assert look_at(path).is_recorded
     assert not look_at(path).is_recorded
 
@@ -178,6 +180,7 @@ def test_texts_of_somebody_elses_recording_are_harmless(tmp_path: Path) -> None:
                 handlers=(evil,), source=evil, steps=(StepRecord(evil, evil),)),
         replace(tick(LAMP, (1, 0), (2, 0)), trust=evil, source=evil, kind=evil),
         NoticeRecord(1.0, evil, evil),
+        NoticeRecord(1.0, "info", "plain letters \x1b]52;c;ZWNobw==\x07"),
         *[tick(LAMP, (n, 0), (n + 1, 0)) for n in range(2, 1_200)],
     )  # fmt: skip
     with History.open(path) as history:

@@ -164,6 +164,9 @@ def join(theme: str, debugger: str, **options: Any) -> int:
 
     With no ADDR, --topic is looked for among the peers met before, and with --mdns on this network;
     “find” shows who is there. Where nobody is, this is the first peer: others come to where it listens.
+
+    Cost for the topic: one peer more that answers others and tells the machines it exposes, at most 10
+    messages a second; with --silent none.
     """
     places = Locations()
     settings = _settings(places, theme)
@@ -202,6 +205,12 @@ def demo(theme: str) -> int:
 def peer(**options: Any) -> int:
     """Take part without a screen: one JSON line with id and addresses, then one for each event, until
     Ctrl-C.
+
+    Mutations of the machines it exposes are read from standard input, one a line, such as
+    “add lamp On brightness=3”; each gets one line with the event “answer” (docs/json.md).
+
+    Cost for the topic: one peer more that tells its machines and answers others, at most 10 messages a
+    second; with --silent none.
     """
     need_stdout()
     places = Locations()

@@ -1,4 +1,5 @@
-"""`ampubsub-tui peer`: take part without a screen. One JSON line with id and addresses, then one per event.
+"""`ampubsub-tui peer`: take part without a screen. One JSON line with id and addresses, then one per event; mutations of its
+own machines are read from standard input (`peer_input.py`).
 
 Text of others stays JSON text: everything that is not plain ASCII is escaped, so the lines are harmless on a
 terminal. Ends with a bye on Ctrl-C, SIGTERM or SIGHUP, and when nobody reads its output any more.
@@ -10,7 +11,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -18,6 +19,8 @@ import trio
 
 from amdbg_tui import output
 from amdbg_tui.node import JoinRequest
+from amdbg_tui.node.commands import CommandError
+from amdbg_tui.peer_input import LONGEST_LINE, carry_out, lines, parse_line
 from ampubsub.machine import Machine, Tracer, Transition, trio_adapter
 from ampubsub.topic import Host, Topic, TopicSettings
 from ampubsub.topic.events import (
@@ -161,6 +164,7 @@ class _Peer:
                 host.subscribe(name, seeking.take)
                 nursery.start_soon(seeking.run)
                 nursery.start_soon(request.doors.follow_secret, host.transport, self._notice)
+                nursery.start_soon(self._listen, topic)
                 await self._stay(topic)
                 nursery.cancel_scope.cancel()
 
@@ -169,6 +173,20 @@ class _Peer:
             await topic.machine.when("Joined")
             self.tell(line("joined", topic=topic.name))
             await trio.sleep_forever()
+
+    async def _listen(self, topic: Topic) -> None:
+        """Do what is asked on standard input, one line after the other; each gets one answer."""
+        async with aclosing(lines()) as typed:
+            async for number, text in typed:
+                if text is not None and (not text.strip() or text.lstrip().startswith("#")):
+                    continue
+                try:
+                    if text is None:
+                        raise CommandError(f"a line of more than {LONGEST_LINE:,} bytes")
+                    answer = carry_out(topic.exposed, topic.peer_id, parse_line(text))
+                except CommandError as error:
+                    answer = {"result": "wrong", "reason": str(error)}
+                await self._lines.send(line("answer", line=number, **answer))
 
     def _notice(self, text: str) -> None:
         self.tell(line("notice", text=text))

@@ -75,13 +75,25 @@ def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
     "--machines", "what", flag_value="machines", default="machines", help="List machines (default)."
 )
 @click.option("--states", "what", flag_value="states", help="List the states of the machines.")
-def ls(named: tuple[str, ...], topic: str, wait_s: float, as_json: bool, what: str, **chosen: Any) -> int:
+@click.option(
+    "--sort", "by", default="", metavar="COLUMN", help="By this key of docs/json.md; -COLUMN: largest first."
+)
+def ls(
+    named: tuple[str, ...], topic: str, wait_s: float, as_json: bool, what: str, by: str, **chosen: Any
+) -> int:
     """List what a topic or a recording holds. Status 0 when something matches, 1 when nothing does.
 
     A machine known from others only says so in its source column.
     """
     from amdbg_tui.headless.choice import Choice
-    from amdbg_tui.headless.lines import machine_fields, peer_fields, state_fields, table, write_json
+    from amdbg_tui.headless.lines import (
+        in_order,
+        machine_fields,
+        peer_fields,
+        state_fields,
+        table,
+        write_json,
+    )
     from amdbg_tui.headless.source import SourceError, open_source
 
     try:
@@ -98,7 +110,17 @@ def ls(named: tuple[str, ...], topic: str, wait_s: float, as_json: bool, what: s
             if what == "peers":
                 kind, columns = (
                     "peer",
-                    ("name", "peer_id", "status", "machines", "last_heard_s_ago", "reason"),
+                    (
+                        "name",
+                        "peer_id",
+                        "status",
+                        "machines",
+                        "last_heard_s_ago",
+                        "round_trip_s",
+                        "messages_in",
+                        "dropped",
+                        "reason",
+                    ),
                 )
                 shown = {machine.key.peer_id for machine in machines}
                 narrowed = any(value for name, value in chosen.items() if name != "peer")
@@ -120,6 +142,10 @@ def ls(named: tuple[str, ...], topic: str, wait_s: float, as_json: bool, what: s
                 rows = [machine_fields(machine, wall_s) for machine in machines]
     except SourceError as error:
         raise InputError(str(error)) from error
+    try:
+        rows = in_order(rows, by) if by else rows
+    except KeyError as error:
+        raise InputError(f"--sort {by}: there is no such column; there are {error.args[0]}") from error
     for fields in rows if as_json else ():
         write_json(kind, fields)
     if rows and not as_json:

@@ -56,7 +56,36 @@ def peer_fields(peer: LivePeer, wall_s: float) -> dict[str, Any]:
         "round_trip_s": detail.round_trip_s if detail else None,
         "agent": detail.agent if detail else "",
         "addresses": list(detail.addresses) if detail else [],
+        "transport": detail.transport if detail else "",
+        "in_mesh": bool(detail and detail.in_mesh),
+        "through": detail.through if detail else "",
+        "messages_in": _total(detail.messages_in) if detail else 0,
+        "messages_out": _total(detail.messages_out) if detail else 0,
+        "dropped": _total(detail.dropped) if detail else 0,
+        "dropped_by_reason": dict(detail.dropped) if detail else {},
+        "muted": bool(detail and detail.muted),
     }
+
+
+def _total(counts: Iterable[tuple[str, int]]) -> int:
+    return sum(count for _, count in counts)
+
+
+def in_order(rows: Iterable[dict[str, Any]], column: str) -> list[dict[str, Any]]:
+    """Rows sorted by a column, with `-` before it the largest first; what is not known comes last.
+
+    Raises `KeyError` naming the columns when there is none of that name, or it holds lists.
+    """
+    listed = list(rows)
+    name, backward = column.removeprefix("-"), column.startswith("-")
+    if not listed:
+        return listed
+    known = [each for each, value in listed[0].items() if not isinstance(value, list | dict)]
+    if name not in known:
+        raise KeyError(", ".join(known))
+    there = [row for row in listed if row[name] is not None]
+    there.sort(key=lambda row: row[name], reverse=backward)
+    return there + [row for row in listed if row[name] is None]
 
 
 def machine_fields(machine: LiveMachine, wall_s: float) -> dict[str, Any]:

@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from amdbg_tui.history import History
+from amdbg_tui.history.records import PeerDetailRecord
+
 
 def _objects(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
@@ -66,6 +69,36 @@ def test_states_and_peers_are_listed(run, recording) -> None:
         ("hall", "stale", 1),
     ]
     assert "nothing heard" in run("ls", recording, "--peers", "--peer", "hall").out
+
+
+@pytest.mark.parametrize(
+    ("what", "column", "key", "order"),
+    [
+        ("--peers", "-name", "name", ["hall", "boiler"]),
+        ("--peers", "name", "name", ["boiler", "hall"]),
+        ("--peers", "-messages_in", "name", ["hall", "boiler"]),
+        ("--peers", "round_trip_s", "name", ["hall", "boiler"]),
+        ("--machines", "time_sum", "machine_id", ["door", "lamp"]),
+        ("--machines", "-last_change_s_ago", "machine_id", ["lamp", "door"]),
+        ("--states", "-tick", "state", ["On", "Power", "Locked"]),
+    ],
+)
+def test_rows_are_sorted_by_any_column_and_the_unknown_come_last(
+    run, recording, what, column, key, order
+) -> None:
+    with History(recording) as history:
+        history.append(
+            [PeerDetailRecord(1.0, "12D3-hall", messages_in=(("info", 3), ("updates", 4)), round_trip_s=0.1)]
+        )
+    found = _objects(run("ls", recording, what, "--sort", column, "--json").out)
+    assert [row[key] for row in found] == order
+
+
+def test_a_column_that_is_not_there_is_named_with_those_that_are(run, recording) -> None:
+    for column in ("colour", "active"):
+        result = run("ls", recording, "--sort", column)
+        assert result.status == 2
+        assert "there is no such column; there are peer_id, index, machine_id" in result.err
 
 
 def test_a_watch_finds_every_turn_of_the_past(run, recording) -> None:

@@ -113,10 +113,7 @@ class Replica:
         called = [self.index[name] for name in dict.fromkeys(states)]
         tried = self.apply(self.start, kind, called)
         findings = Findings(self.names, self.rules.schema, self._named(called), [])
-        wanted = 0
-        for state in called:
-            wanted |= 1 << state
-        self.rules.resolve(kind, called, wanted, self.start.order, self.start.active, findings)
+        self.rules.resolve(kind, called, self.start.order, self.start.active, findings)
         clock = list(self.clock)
         done = [tried.called] if tried.called.accepted else []
         if tried.auto is not None and tried.auto.accepted:

@@ -293,7 +293,10 @@ def test_a_wall_clock_that_is_set_back_hides_nothing() -> None:
         assert history.number_at(50.0) == 16
         assert history.number_at(0.5) == 0
         assert [bucket.records for bucket in history.density(2, 16, 3)] == [5, 5, 5]
-        assert [bucket.records for bucket in history.density(2, 12, 2)] == [5, 6]  # an edge belongs to the right
+        assert [bucket.records for bucket in history.density(2, 12, 2)] == [
+            5,
+            6,
+        ]  # an edge belongs to the right
 
 
 def test_a_step_back_finds_the_last_change_of_a_state_far_away() -> None:

@@ -21,7 +21,6 @@ from amdbg_tui import output
 from amdbg_tui.node import JoinRequest
 from amdbg_tui.node.commands import CommandError
 from amdbg_tui.peer_input import LONGEST_LINE, carry_out, lines, parse_line
-from ampubsub.discovery import Seeking
 from ampubsub.machine import Machine, Tracer, Transition, trio_adapter
 from ampubsub.topic import Host, Topic, TopicSettings
 from ampubsub.topic.events import (
@@ -156,7 +155,8 @@ class _Peer:
                 peer_name=request.name,
             )
             seeking = request.doors.seeking(host.transport, name, request.addresses, self._notice)
-            topic.watch(lambda event: self._tell_event(topic, seeking, event))
+            host.how_found = seeking.how_found
+            topic.watch(lambda event: self._tell_event(topic, event))
             for index, machine in topic.exposed.items():
                 machine.bind_tracer(_LocalClock(self.tell, host.peer_id, index))
             machines = [machine for machine in request.expose if machine.spawn is None]
@@ -226,10 +226,10 @@ class _Peer:
         except trio.WouldBlock:
             self._unprinted += 1
 
-    def _tell_event(self, topic: Topic, seeking: Seeking, event: TopicEvent) -> None:
+    def _tell_event(self, topic: Topic, event: TopicEvent) -> None:
         values = {field.name: getattr(event, field.name) for field in fields(event)}
         if isinstance(event, PeerChanged):
-            values["how_found"] = seeking.how_found(event.peer_id)
+            values["how_found"] = topic.host.how_found(event.peer_id)
         if isinstance(event, MachineExposed):
             machine: Any = topic.network_machine(event.key) or topic.exposed.get(event.key[1])
             if machine is not None:

@@ -111,23 +111,25 @@ class NetworkMachine(MachineView):
 
     # -- waits, by trust
 
-    def when(self, *states: str, ctx: Context | None = None, source: Source = Source.FIRST_HAND) -> Waiter:
+    def when(
+        self, *states: StateName, ctx: Context | None = None, source: Source = Source.FIRST_HAND
+    ) -> Waiter:
         """Done once all states are active at the same time, by a clock of at least this source. Raises `UnknownStateError`."""
-        self._known(states)
-        what = f"{self.id} to have {' '.join(states)} active"
+        names = self._known(states)
+        what = f"{self.id} to have {' '.join(names)} active"
         return self._trusting(source, what, lambda: super(NetworkMachine, self).when(*states, ctx=ctx))
 
     def when_not(
-        self, *states: str, ctx: Context | None = None, source: Source = Source.FIRST_HAND
+        self, *states: StateName, ctx: Context | None = None, source: Source = Source.FIRST_HAND
     ) -> Waiter:
         """Done once none of the states is active, by a clock of at least this source. Raises `UnknownStateError`."""
-        self._known(states)
-        what = f"{self.id} to have {' '.join(states)} inactive"
+        names = self._known(states)
+        what = f"{self.id} to have {' '.join(names)} inactive"
         return self._trusting(source, what, lambda: super(NetworkMachine, self).when_not(*states, ctx=ctx))
 
     def when_time(
         self,
-        states: Sequence[str],
+        states: Sequence[StateName],
         times: Sequence[int],
         ctx: Context | None = None,
         source: Source = Source.FIRST_HAND,
@@ -136,8 +138,8 @@ class NetworkMachine(MachineView):
 
         Ends with `MachineError` when the machine restarts: its ticks begin anew. Raises `SchemaError`.
         """
-        self._known(states)
-        what = f"{self.id} to reach {' '.join(map(str, times))} for {' '.join(states)}"
+        names = self._known(states)
+        what = f"{self.id} to reach {' '.join(map(str, times))} for {' '.join(names)}"
         make = super().when_time
         waiter = self._trusting(source, what, lambda: make(states, times, ctx))
         if not waiter.done:

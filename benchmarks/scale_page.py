@@ -158,7 +158,7 @@ PARTS: tuple[tuple[str, str, Callable[[list[Row]], list[str]]], ...] = (
         "Killed without a word (goals: doubted by all < 10 s at 100, < 15 s at 1,000 or 50 % loss)",
         _killed,
     ),
-    ("attack", "Attacks, 20 honest peers (goals: p99 < 1 s, a newcomer < 5 s)", _attack),
+    ("attack", "Attacks (goals: p99 < 1 s, a newcomer < 5 s)", _attack),
     ("repair", "Repair between two neighbours (goals: 2 round trips, < 20 KiB)", _repair),
 )
 

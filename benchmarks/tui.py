@@ -144,7 +144,8 @@ def child(report: str, rate: int) -> None:
         "frames": app.frames.painted,
         "slowest_frame_ms": round(app.frames.slowest_s * 1000, 1),
         "fed": fed[0],
-        "kept": kept + history.merged,
+        "kept": kept,
+        "merged": history.merged,
     }
     Path(report).write_text(json.dumps(figures))
     history.close()
@@ -268,6 +269,7 @@ def main() -> None:
         ("key to painted, p99", f"{load['key_p99_ms']} ms of {load['keys']} keys", "< 80 ms"),
         ("a step in time to painted, p50", f"{load['step_p50_ms']} ms", "< 50 ms"),
         ("share of one core, feeder included", f"{load['cpu_share']:.0%}", "< 60 %"),
+        ("merged into another because the disk was behind", f"{load['merged']:,}", ""),
         ("records fed, lost", f"{load['fed']:,}, {int(str(load['fed'])) - int(str(load['kept']))}", "0 lost"),
         ("share of one core, idle", f"{idle['cpu_share']:.1%}", "< 1.5 %"),
         ("first paint, 3,000 machines made before it", f"{idle['first_paint_s']} s", ""),

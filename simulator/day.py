@@ -75,7 +75,7 @@ class Day:
         self.plan = plan
         self._make = make
         if faults is None:
-            faults = bad_day(Random(f"{seed} faults"), plan.peers, FAULTS_FROM_S, plan.until_s, tuple(KINDS))
+            faults = bad_day(seed, plan.peers, FAULTS_FROM_S, plan.until_s, tuple(KINDS))
         self.faults = tuple(faults)
         self._digest = hashlib.blake2b(digest_size=16)
         self.network = Network(seed, Conditions(delay_s=(0.01, 0.06)), tell=self._digest.update)

@@ -95,8 +95,8 @@ class RealCore:
     def tick(self, now: float) -> Output:
         protocol = self.protocol
         output = protocol.tick(now)
-        protocol.activity.clear()  # as the topic machine, which shows both, does
-        protocol.heard_of.clear()
+        protocol.hearing.activity.clear()  # as the topic machine, which shows both, does
+        protocol.hearing.heard_of.clear()
         dial = [
             opened.author for record in output.dial if (opened := self._open(ADDRESSES, record)) is not None
         ]

@@ -106,8 +106,13 @@ class History:
     def _begin(self) -> None:
         last = self._cursor.newest_number
         if last:
-            self.live = live = self._cursor.live_at(last)
-            live.moment = None
+            then = self._cursor.live_at(last)  # others are made from it: what goes on is another one
+            self.live = live = then.derived()
+            live.notices.extend(then.notices)
+            live.commands.extend(then.commands)
+            live.losses.extend(then.losses)
+            live.missing = then.missing
+            live.read_tail_with(lambda: then.tail)
         if self.read_only:
             self.live.is_recording = True
             self._look_finished(self.live)
@@ -279,8 +284,8 @@ class History:
     def at(self, number: int) -> Live:
         """Everything as of a record: the same class as `live`, which nobody changes any more."""
         then = self._cursor.live_at(number)
-        then.is_recording = self.read_only
         if self.read_only:
+            then.is_recording = True
             self._look_finished(then)
         return then
 

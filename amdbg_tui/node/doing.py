@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -62,10 +61,10 @@ class Doing:
                 await transport.disconnect(command.peer_id)
                 return None
             case Mute(peer_id=peer_id):
-                await self._of_topic("mute", peer_id)
+                self._topic.mute(peer_id)
                 return None
             case Unmute(peer_id=peer_id):
-                await self._of_topic("unmute", peer_id)
+                self._topic.unmute(peer_id)
                 return None
             case CutOff(peer_id=peer_id):
                 await self._cut_off(peer_id)
@@ -73,24 +72,16 @@ class Doing:
             case PickTopic():
                 raise CommandError(f"topic {safe_text(self._topic.name)} was joined already")
 
-    async def _of_topic(self, what: str, peer_id: str) -> None:
-        """A method of the topic that its room may not have yet. Raises `CommandError` when it has not."""
-        method = getattr(self._topic, what, None)
-        if method is None:
-            raise CommandError(f"this topic cannot {what} peers; hiding one works here")
-        answer = method(peer_id)
-        if inspect.isawaitable(answer):
-            await answer
-
     async def _cut_off(self, peer_id: str) -> None:
-        if getattr(self._topic, "disconnect", None) is not None:
-            await self._of_topic("disconnect", peer_id)
-            return
+        """Close the connections, dial it no longer, and take nothing of it should it dial us."""
         transport = self._topic.host.transport
         if peer_id not in transport.connected_peers():
-            raise CommandError("that peer is not connected to us: what it says comes through others; hide it")
+            raise CommandError(
+                "that peer is not connected to us: what it says comes through others. Mute it, or cut off whom it comes through"
+            )
+        self._topic.mute(peer_id)
         transport.forget(peer_id)
-        await transport.disconnect(peer_id)
+        await self._topic.disconnect(peer_id)
 
     def _own(self, key: MachineKey, kind: str, states: Sequence[str]) -> tuple[Machine, tuple[str, ...]]:
         machine = self._telling.own(key)

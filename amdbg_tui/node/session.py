@@ -180,7 +180,8 @@ class Session:
             peer_name=join.name,
         )
         seeking = join.doors.seeking(host.transport, name, join.addresses, self._notice)
-        telling = Telling(topic, self._feed, self.phases, join.name, seeking.how_found)
+        host.how_found = seeking.how_found
+        telling = Telling(topic, self._feed, self.phases, join.name)
         try:
             self._doing = Doing(topic, telling, self._feed)
             async with topic, self._owned() as nursery:

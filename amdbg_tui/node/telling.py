@@ -53,7 +53,6 @@ class Telling:
         feed: Callable[[Sequence[Record]], None],
         phases: Phases,
         name: str = "",
-        how_found: Callable[[str], str] = lambda _: "",
     ) -> None:
         self.topic = topic
         self.shown: dict[MachineKey, ShownMachine] = {}
@@ -63,7 +62,6 @@ class Telling:
         """How our machines recorded before."""
         self._feed = feed
         self._phases = phases
-        self._how_found = how_found
         self._details: dict[str, PeerDetailRecord] = {}
         self._restarts: dict[str, tuple[float, int]] = {}
         """By peer: when a restart was last told, and how many were not told since."""
@@ -242,7 +240,6 @@ class Telling:
                 transport.detail(peer_id),
                 topic.name,
                 self._epoch_s,
-                self._how_found(peer_id),
             )
             if peer_id == topic.peer_id:
                 record = replace(record, addresses=topic.addresses)

@@ -177,7 +177,6 @@ def detail_record(
     detail: PeerDetail | None,
     topic: str,
     epoch_s: float,
-    how_found: str = "",
 ) -> PeerDetailRecord:
     """A peer's figures. `epoch_s` is the wall-clock time at which trio's clock, used by the peer, was 0."""
     heard = None
@@ -198,14 +197,14 @@ def detail_record(
         _counts(info.dropped) if info else (),
         heard,
         _through(info) if info else "",
-        bool(getattr(info, "muted", False)),
-        safe_text(how_found),
+        info is not None and info.muted,
+        safe_text(info.how_found) if info else "",
     )
 
 
 def _through(info: PeerInfo) -> str:
     """Whom a peer is heard through; who told of it when that is all we know."""
-    found = str(getattr(info, "through", "") or info.introduced_by)
+    found = str(info.through or info.introduced_by)
     return "" if info.connected or found == info.peer_id else found
 
 

@@ -257,7 +257,8 @@ class Walk:
             self.place = resolution.next
         else:
             self.stand(resolution if self.memory is memory else None)
-        failures, self.failures = self.failures, outer
+        failures: list[BaseException] | None = self.failures
+        self.failures = outer
         if failures is not None:
             raise _worst(failures)
         return result
@@ -285,7 +286,8 @@ class Walk:
         if self.dispose_next:
             self._dispose()
         self.stand(None)
-        failures, self.failures = self.failures, outer
+        failures: list[BaseException] | None = self.failures
+        self.failures = outer
         if failures is not None:
             raise _worst(failures)
         return result

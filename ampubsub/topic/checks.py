@@ -8,8 +8,23 @@ from ampubsub.wire import Info
 _MAX_TICK = (1 << 64) - 1
 
 
+_REMEMBERED = 16_384
+_judged: dict[int, tuple[Info, str]] = {}
+
+
 def info_fault(info: Info) -> str:
-    """Why this description of a machine cannot be used."""
+    """Why this description of a machine cannot be used. The same object again, as from the same bytes, costs nothing."""
+    known = _judged.get(id(info))
+    if known is not None and known[0] is info:
+        return known[1]
+    if len(_judged) >= _REMEMBERED:
+        _judged.clear()
+    fault = _info_fault(info)
+    _judged[id(info)] = (info, fault)
+    return fault
+
+
+def _info_fault(info: Info) -> str:
     states = info.states or ()
     if not info.id or len(info.id) > NAME_CHARS:
         return "machine-id"

@@ -36,6 +36,8 @@ class Host:
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
+        self.how_found: Callable[[str], str] = lambda peer_id: ""
+        """How a peer was found, for `PeerInfo`: whoever seeks peers puts it here (`Seeking.how_found`)."""
         self._sinks: dict[str, list[Sink]] = {}
         self._opening = trio.Lock()
         self._is_open = False

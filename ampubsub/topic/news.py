@@ -155,6 +155,12 @@ class News:
         """The author tells a tick sum. Says whether updates are missing, by that."""
         if total <= machine.sum or self.author in machine.refuted:
             return False
+        owner = machine.key[0]
+        teller = self.beliefs.peers.get(self.author)
+        if self.author != owner and (teller is None or not teller.had_witness or teller.lost_s is not None):
+            # Identities are free, connections are not: whom nobody hears directly may make us ask, not doubt.
+            self.beliefs.late.add(owner, self.now, BEHIND_GRACE_S + self.wait_s)
+            return False
         if not machine.is_behind:
             machine.claimed_s = self.now
             machine.claims.clear()

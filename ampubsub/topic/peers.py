@@ -172,3 +172,5 @@ class PeerInfo:
     muted: bool = False
     bytes_in: int = 0
     bytes_out: int = 0
+    how_found: str = ""
+    """`given`, `list`, `book`, `mdns`, `told by PEER`, `dialled us`; empty when nobody seeks peers here, or it was never met."""

@@ -6,12 +6,13 @@ give the same bytes. Theory of operation:
 * `receive` and `receive_direct` take one message or frame in, in one pass; `local` takes in what happened here.
 * All that is to be said or judged later is a timer; `tick` does what is due and collects what is to be sent.
 * What is believed lives in `beliefs.py` (judged in `news.py`), who lives in `life.py`, what is said on the topic in
-  `speaking.py`, what goes over private streams in `sync.py`. Here they are joined, and nothing else.
+  `speaking.py`, what goes over private streams in `sync.py`, what a message means for all of them in `hearing.py`. Here
+  they are joined, and nothing else; that takes more lines than most files have.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from random import Random
@@ -21,6 +22,7 @@ from ampubsub import wire
 from ampubsub.topic import changes
 from ampubsub.topic import constants as c
 from ampubsub.topic.accounts import Intake
+from ampubsub.topic.addresses import AddressBook, OpenRecord
 from ampubsub.topic.beliefs import Beliefs
 from ampubsub.topic.changes import LocalChange, Output
 from ampubsub.topic.compose import limits_of, message_room, split_indexes
@@ -40,7 +42,8 @@ from ampubsub.topic.direct import (
     encode_frame,
     unpack,
 )
-from ampubsub.topic.events import LifeVerdict, MachineExposed, MachineGone, PeerStatus, Source, TopicEvent
+from ampubsub.topic.events import MachineExposed, MachineGone, PeerStatus, Source, TopicEvent
+from ampubsub.topic.hearing import Hearing
 from ampubsub.topic.life import Life
 from ampubsub.topic.links import Links, Loss
 from ampubsub.topic.news import News
@@ -59,7 +62,6 @@ _MOST_STEPS = 1000
 """Timers that one `tick` runs; more would be a timer that sets itself for now."""
 
 OpenSigned = Callable[[bytes], MessageReceived | None]
-OpenRecord = Callable[[bytes], tuple[str, tuple[str, ...]] | None]
 
 
 @lru_cache(maxsize=1024)
@@ -123,18 +125,13 @@ class Protocol:
         self.intake = Intake(settings.messages_per_peer, settings.messages_in_total)
         self._frames = Intake(1 << 30, 1 << 30, 4 * c.BYTES_IN_TOTAL)
         self.limits = limits_of(settings)
-        self.activity: dict[str, dict[str, Any]] = {}
-        """What was said and heard since somebody looked: names of states of the topic machine, with arguments."""
-        self.heard_of: deque[tuple[str, str]] = deque(maxlen=c.REMEMBERED)
-        """What was heard of whom since somebody looked, for metrics: `Peer`, `Info`, `Gossip`, `Update`, and a peer id."""
-        self._open_signed, self._open_record = open_signed, open_record
+        self.hearing = Hearing(self.beliefs, self.speaking, self.own)
+        self._open_signed = open_signed
         self._passed: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._muted: dict[str, bool] = {}
         """Muted peers, each with whether what it hands on is unwanted as well."""
-        self._record = b""
-        self._addresses: OrderedDict[str, bytes] = OrderedDict()
+        self._addresses = AddressBook(self.beliefs, self.life, random, open_record)
         self._dials: list[bytes] = []
-        self._dialled_s = self._addresses_told_s = float("-inf")
         self._handlers: dict[str, Callable[[float], None]] = {
             "heartbeat": self._heartbeat,
             "beat": self._beat,
@@ -198,7 +195,7 @@ class Protocol:
         except wire.WireError as error:
             self.beliefs.drop(author, error.reason)
             if error.reason == _NOT_A_MESSAGE:
-                self._did("MsgReceived", peer_id=author, message=received, length=1)
+                self.hearing.did("MsgReceived", peer_id=author, message=received, length=1)
             return
         hello = isinstance(message, MsgInfo) and author in (message.peer_info or {})
         peer = self.beliefs.heard(
@@ -208,99 +205,11 @@ class Protocol:
             return
         self._note_restarts(now)
         peer.messages_in[message.type] += 1
-        self.heard_of.append(("Peer", ""))
+        self.hearing.heard_of.append(("Peer", ""))
         if relayed:
             message = _of_itself(message, author)
-        self._judge_message(now, message, peer, received, relayed=relayed)
+        self.hearing.take(now, message, peer, received, relayed=relayed)
         self.speaking.look_for_questions(now)
-
-    def _judge_message(
-        self, now: float, message: wire.Message, peer: RemotePeer, received: MessageReceived, *, relayed: bool
-    ) -> None:
-        author = peer.peer_id
-        whole = isinstance(message, MsgInfo) and author not in (message.peer_gossips or {})
-        news = News(
-            self.beliefs,
-            author,
-            received.sequence,
-            now,
-            signed=received.signed,
-            whole=whole,
-            wait_s=self.speaking.stream_wait(),
-        )
-        match message:
-            case wire.MsgInfo():
-                self._info(now, message, news)
-            case wire.MsgUpdates():
-                self._updates(now, message, news)
-            case wire.MsgGossip():
-                self._gossips(now, message.peer_gossips, news)
-            case wire.MsgBye() if message.machs:
-                news.bye(message.machs)
-                self._did("MsgBye", peer_id=author, length=len(message.machs))
-            case wire.MsgReqInfo() if not relayed:
-                asked = message.peer_ids or ()
-                self.beliefs.missing.others_asked(asked, now, self.speaking.pace)
-                if self.speaking.asked_for_info(author, asked, now):
-                    self._did("MsgReqInfo", peer_id=author, length=len(asked))
-            case wire.MsgReqUpdates() if not relayed:
-                asked = message.peer_ids or ()
-                self.beliefs.late.others_asked(asked, now, self.speaking.pace)
-                if self.speaking.asked_for_clocks(author, asked, now):
-                    self._did("MsgReqUpdates", peer_id=author, length=len(asked))
-            case _:
-                pass
-
-    def _info(self, now: float, message: MsgInfo, news: News) -> None:
-        self.speaking.others_described(message, news.author, now)
-        new = False
-        infos = message.peer_info or {}
-        for peer_id, machines in infos.items():
-            new |= news.info(peer_id, machines or {})
-            self.heard_of.append(("Info", peer_id))
-        if new:
-            self._did("MsgInfo", peer_id=news.author, length=len(infos))
-        self._gossips(now, message.peer_gossips, news)
-
-    def _gossips(self, now: float, told: Mapping[str, Mapping[int, int] | None] | None, news: News) -> None:
-        gossips = {peer_id: sums or {} for peer_id, sums in (told or {}).items()}
-        if not gossips:
-            return
-        if news.author in gossips:
-            self.beliefs.peers[news.author].tells_itself = True
-        if self.peer_id in gossips:
-            self.speaking.told_sums_of_us(gossips[self.peer_id], now)
-        for peer_id in gossips:
-            if peer_id in self.beliefs.peers:
-                self.beliefs.spoken_of(news.author, peer_id, now)
-            self.heard_of.append(("Gossip", peer_id))
-        unknown, claims = news.sums(gossips)
-        if unknown:
-            self._did("MissPeersByGossip", peer_id=news.author, length=len(gossips))
-        if claims:
-            self._did("MissUpdatesByGossip", peer_id=news.author, length=len(gossips))
-
-    def _updates(self, now: float, message: wire.MsgUpdates, news: News) -> None:
-        clocks = message.peer_clocks or {}
-        peers, self_id, early = self.beliefs.peers, self.peer_id, 0
-        for peer_id, by_index in clocks.items():
-            if peer_id == self_id:
-                if any(self.own.is_false_clock(i, ticks or ()) for i, ticks in (by_index or {}).items()):
-                    self.speaking.correct(now)
-                continue
-            peer = peers.get(peer_id)
-            machines = peer.machines if peer is not None else {}
-            for index, ticks in (by_index or {}).items():
-                machine = machines.get(index)
-                if machine is not None:
-                    news.clock(machine, ticks or ())
-                elif news.early(peer_id, index, ticks or ()):
-                    early += 1
-            self.heard_of.append(("Update", peer_id))
-        self._did("MsgUpdates", peer_id=news.author, length=len(clocks))
-        if early:
-            self._did("MissPeersByUpdates", peer_id=news.author, length=early)
-        self.speaking.others_told_clocks(clocks, news.author, now)
 
     # -- the private stream
 
@@ -343,7 +252,7 @@ class Protocol:
             case Own(data):
                 self._own_word(now, neighbour, data)
             case Addresses(records):
-                self._addresses_told(records)
+                self._addresses.take(records)
         self.timers.by("records", self.sync.records_due())
         if self.sync.out:
             self.timers.by("flush", now)
@@ -410,7 +319,7 @@ class Protocol:
         peer.messages_in[message.type] += 1
         wait_s = self.speaking.stream_wait()
         news = News(self.beliefs, neighbour, peer.sequence, now, by_stream=True, wait_s=wait_s)
-        self._info(now, message, news)
+        self.hearing.info(now, message, news)
         self.speaking.look_for_questions(now)
 
     def _describe_own(self, indexes: list[int]) -> list[bytes]:
@@ -445,20 +354,8 @@ class Protocol:
         self.timers.by("beat", now + c.BEAT_S * self.random.uniform(0.5, 1.0))
         self.timers.by("links", now + c.LINKS_DELAY_S)
 
-    def _addresses_told(self, records: tuple[bytes, ...]) -> None:
-        for record in records[: 2 * c.ADDRESSES_TOLD]:
-            opened = self._open_record(record) if self._open_record is not None else None
-            if opened is not None and opened[0] != self.peer_id and len(record) < 8192:
-                self._addresses[opened[0]] = record
-                self._addresses.move_to_end(opened[0])
-                if len(self._addresses) > c.ADDRESSES_KEPT:
-                    self._addresses.popitem(last=False)
-
     def _tell_addresses(self, neighbour: str) -> None:
-        known = [record for peer_id, record in self._addresses.items() if peer_id != neighbour]
-        chosen = self.random.sample(known, min(len(known), c.ADDRESSES_TOLD))
-        records = (*((self._record,) if self._record else ()), *chosen)
-        if records:
+        if records := self._addresses.to_tell(neighbour):
             self.sync.out.append((neighbour, encode_frame(self.name, Addresses(records))))
 
     # -- what happens here
@@ -508,7 +405,7 @@ class Protocol:
             case changes.Named(peer_id, name):
                 self._name(peer_id, name)
             case changes.AddressRecord(record):
-                self._record = record
+                self._addresses.own = record
                 for peer_id in self.sync.streams:
                     self._tell_addresses(peer_id)
             case changes.TransportDropped(peer_id, reason):
@@ -529,7 +426,7 @@ class Protocol:
         self.speaking.greet(peer_id, now)
         if peer_id not in self.sync.streams:
             self._open_stream(now, peer_id)
-        self._did("PeerJoined", peer_id=peer_id)
+        self.hearing.did("PeerJoined", peer_id=peer_id)
         self.timers.by("links", now + c.LINKS_DELAY_S)
         self.timers.by("judge", now + c.JUDGE_DELAY_S)
 
@@ -551,7 +448,7 @@ class Protocol:
     def _lost(self, now: float, peer: RemotePeer, reason: str) -> None:
         peer.connected = False
         self.speaking.newcomers.pop(peer.peer_id, None)
-        self._did("PeerLeft", peer_id=peer.peer_id, reason=reason)
+        self.hearing.did("PeerLeft", peer_id=peer.peer_id, reason=reason)
         self._judge(now)
         self.timers.by("links", now)
         if self.speaking.joined and not self.life.linked():
@@ -611,7 +508,7 @@ class Protocol:
         output = Output(events=self._events())
         for kind, data in self.speaking.said:
             output.messages.append(data)
-            self._did("SendMsg", msg_type=kind, length=len(data))
+            self.hearing.did("SendMsg", msg_type=kind, length=len(data))
         self.speaking.said.clear()
         if self.speaking.silent:
             self.sync.out.clear()
@@ -625,38 +522,21 @@ class Protocol:
         """When to call `tick` next; infinity when nothing is due."""
         return self.timers.next_due()
 
-    def _dial(self, now: float) -> None:
-        """Find whom we lost: a topic whose hub died comes together again over addresses that were told before."""
-        if not self.speaking.may_speak() or now < self._dialled_s + c.DIAL_EVERY_S:
-            return
-        alone = not self.life.neighbours
-        lost = [record for peer_id, record in self._addresses.items() if alone or self._is_lost(peer_id)]
-        if lost:
-            self._dialled_s = now
-            self._dials.append(self.random.choice(lost))
-
-    def _is_lost(self, peer_id: str) -> bool:
-        """It is out of reach, and did not say that it goes."""
-        peer = self.beliefs.peers.get(peer_id)
-        if peer is None or peer_id in self.life.neighbours or peer.said_bye >= 0:
-            return False
-        return peer.status in (PeerStatus.STALE, PeerStatus.GONE) and peer.verdict is not LifeVerdict.LEFT
-
     def _heartbeat(self, now: float) -> None:
         self.timers.set("heartbeat", now + c.HEARTBEAT_S * self.random.uniform(0.9, 1.1))
         self.life.expire(now, joined=self.speaking.joined)
-        self._dial(now)
-        if self.speaking.may_speak() and now >= self._addresses_told_s + c.ADDRESSES_EVERY_S:
-            self._addresses_told_s = now
-            for neighbour in self.sync.streams:
-                self._tell_addresses(neighbour)
+        if self.speaking.may_speak():
+            self._dials += self._addresses.to_dial(now)
+            if self._addresses.is_time_to_tell(now):
+                for neighbour in self.sync.streams:
+                    self._tell_addresses(neighbour)
             self.timers.by("flush", now)
         self.sync.prune()
         for questions in (self.beliefs.missing, self.beliefs.late):
             questions.look()
         self.speaking.look_for_questions(now)
         if self.speaking.joined:
-            self._did("Heartbeat")
+            self.hearing.did("Heartbeat")
 
     def _beat(self, now: float) -> None:
         if not self.life.streams() or self.speaking.silent:
@@ -702,9 +582,6 @@ class Protocol:
     def alive(self) -> int:
         """How many peers are believed to live."""
         return sum(p.status in (PeerStatus.JOINED, PeerStatus.HEARSAY) for p in self.beliefs.peers.values())
-
-    def _did(self, state: str, **arguments: Any) -> None:
-        self.activity[state] = arguments
 
     def _events(self) -> list[TopicEvent]:
         events, self.beliefs.events = self.beliefs.events, []

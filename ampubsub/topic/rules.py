@@ -292,7 +292,7 @@ RULES: tuple[Rule, ...] = (
         "dial one of them, again and again",
         "ADDRESSES_KEPT ADDRESSES_TOLD ADDRESSES_EVERY_S DIAL_EVERY_S",
         "SHOULD",
-        "protocol",
+        "addresses",
     ),
     # bye
     Rule(

@@ -1,4 +1,7 @@
-"""What we say on the topic, and when: hello, answers, questions, clocks, gossip, bye. Pure; rules are numbered in `rules.py`."""
+"""What we say on the topic, and when: hello, answers, questions, clocks, gossip, bye. Pure; rules are numbered in `rules.py`.
+
+Longer than most files: one budget, one set of timers and one memory of what was told bind these together.
+"""
 
 from __future__ import annotations
 

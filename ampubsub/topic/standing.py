@@ -80,4 +80,5 @@ class PeersView(Mapping[str, PeerInfo]):
             muted=peer.muted,
             bytes_in=detail.bytes_in if detail is not None else 0,
             bytes_out=detail.bytes_out if detail is not None else 0,
+            how_found=self._host.how_found(peer.peer_id),
         )

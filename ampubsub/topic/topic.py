@@ -498,8 +498,8 @@ class Topic:
     def _showed(self) -> None:
         if self._metrics is not None:
             names = self._protocol.beliefs.names
-            while self._protocol.heard_of:
-                what, peer_id = self._protocol.heard_of.popleft()
+            while self._protocol.hearing.heard_of:
+                what, peer_id = self._protocol.hearing.heard_of.popleft()
                 self._metrics.tick(what, peer_id, names.get(peer_id, ""))
         self._look_at_tags()
         self._window.show()

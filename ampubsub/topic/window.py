@@ -77,7 +77,7 @@ class Window:
     def show(self) -> None:
         """Show what happened since the last time, in one transition; and take back what is over."""
         protocol, machine = self._protocol, self._machine
-        activity, protocol.activity = protocol.activity, {}
+        activity, protocol.hearing.activity = protocol.hearing.activity, {}
         if machine.not_("Joined"):
             return
         working = protocol.working()

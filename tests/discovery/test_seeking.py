@@ -9,6 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from ampubsub import Topic
 from ampubsub.discovery import Found, How, Seeking, topic_tag
 from ampubsub.discovery.mdns import MdnsSettings
 from ampubsub.topic import Host
@@ -243,3 +244,20 @@ async def test_a_network_that_cannot_be_asked_is_said_and_the_rest_goes_on() -> 
                 await trio.sleep(0.01)
     assert notices[0].startswith("mDNS cannot be used on 192.0.2.77: ")
     assert "None" not in notices[0]
+
+
+async def test_what_a_topic_knows_of_a_peer_says_how_it_was_found(autojump_clock: MockClock) -> None:
+    network = MemoryNetwork(seed=1)
+    async with Topic("home", listen=["/memory/x"], transport=network.transport("a")) as a:
+        await a.machine.when("Joined")
+        host = Host(network.transport("us"))
+        async with host.opened(["/memory/x"]), Topic("home", host=host) as us, trio.open_nursery() as nursery:
+            seeking = Seeking(host.transport, "home")
+            host.subscribe("home", seeking.take)
+            host.how_found = seeking.how_found
+            nursery.start_soon(seeking.run)
+            seeking.found(Found(a.peer_id, a.addresses, TAG, How.TOLD, "friend"))
+            await trio.sleep(5)
+            assert us.peers[a.peer_id].how_found == "told by friend"
+            assert a.peers[us.peer_id].how_found == ""  # nobody seeks there
+            nursery.cancel_scope.cancel()

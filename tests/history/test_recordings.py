@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
 import random
 import sqlite3
 import threading
@@ -108,6 +109,8 @@ def test_a_recording_that_is_still_written_opens_and_follows(tmp_path: Path) -> 
             assert looking.live.machines[LAMP].clock == (6, 1, 0)
             assert DOOR in looking.live.machines
             assert looking.last == recording.last == 8
+            then = looking.at(6)  # the moment it was opened at is still that moment
+            assert (then.machines[LAMP].clock, DOOR in then.machines) == ((5, 0, 0), False)
         assert look_at(path).is_recorded
     assert not look_at(path).is_recorded
 
@@ -177,6 +180,7 @@ def test_texts_of_somebody_elses_recording_are_harmless(tmp_path: Path) -> None:
                 handlers=(evil,), source=evil, steps=(StepRecord(evil, evil),)),
         replace(tick(LAMP, (1, 0), (2, 0)), trust=evil, source=evil, kind=evil),
         NoticeRecord(1.0, evil, evil),
+        NoticeRecord(1.0, "info", "plain letters \x1b]52;c;ZWNobw==\x07"),
         *[tick(LAMP, (n, 0), (n + 1, 0)) for n in range(2, 1_200)],
     )  # fmt: skip
     with History.open(path) as history:
@@ -429,13 +433,20 @@ def test_the_first_divergence_is_found_machine_by_machine(tmp_path: Path) -> Non
 def test_an_observer_that_came_later_and_saw_clocks_only_agrees_with_the_machines_own_recording(
     tmp_path: Path,
 ) -> None:
+    clocks = [(0, 0, 0)]
+    for n in range(100):  # no two stretches of its life are alike
+        state = n * n % 7 % 3
+        clocks.append(tuple(ticks + (at == state) for at, ticks in enumerate(clocks[-1])))  # type: ignore[arg-type]
+    steps = list(itertools.pairwise(clocks))
     own = recorded(
         tmp_path / "a.db",
         machine(LAMP, source="local"),
-        *[replace(whole(LAMP, (n, 0, 0), (n + 1, 0, 0)), transition_id=str(n)) for n in range(100)],
-        replace(whole(LAMP, (100, 0, 0), (100, 0, 0)), accepted=False),
-    )  # fmt: skip
-    late = recorded(tmp_path / "b.db", machine(LAMP, clock=(40, 0, 0)), *lamp_ticks(90)[40:])
+        *[replace(whole(LAMP, *step), transition_id=str(n)) for n, step in enumerate(steps)],
+        replace(whole(LAMP, clocks[-1], clocks[-1]), accepted=False),
+    )
+    late = recorded(
+        tmp_path / "b.db", machine(LAMP, clock=clocks[41]), *[tick(LAMP, *step) for step in steps[41:91]]
+    )
     with History.open(own) as first, History.open(late) as second:
         found = compare(first, second)
         assert found.divergences == ()

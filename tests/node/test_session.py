@@ -7,7 +7,17 @@ import trio
 
 from amdbg_tui.history.records import CommandRecord, MachineKey, NoticeRecord
 from amdbg_tui.node import CommandError
-from amdbg_tui.node.commands import Connect, Disconnect, Mutate, PickTopic, Preview, Watch
+from amdbg_tui.node.commands import (
+    Connect,
+    CutOff,
+    Disconnect,
+    Mutate,
+    Mute,
+    PickTopic,
+    Preview,
+    Unmute,
+    Watch,
+)
 from amdbg_tui.node.phases import ADVICE
 from ampubsub import Machine, State
 from ampubsub.topic.events import Noticed
@@ -372,3 +382,23 @@ async def test_the_topic_machine_is_watched_without_losing_its_compiled_plans(
         assert options.log_level <= 1
         us = bench.live.own_peer_id
         assert bench.live.machines[MachineKey(us, -1)].transitions > 0
+
+
+async def test_a_peer_is_muted_heard_again_and_cut_off(bench, lamp, autojump_clock) -> None:
+    kitchen = lamp("kitchen")
+    async with bench.peer("a", kitchen) as a:
+        await a.machine.when("Joined")
+        async with bench.joined(*a.addresses, topic="home"):
+            key = await bench.until(lambda: bench.key_of("kitchen"))
+            await bench.ask(Mute(a.peer_id))
+            await bench.until(lambda: getattr(bench.live.peers[a.peer_id].detail, "muted", False))
+            kitchen.add("Power")
+            await trio.sleep(10)
+            assert not bench.live.machines[key].is_active("Power")
+            await bench.ask(Unmute(a.peer_id))
+            await bench.until(lambda: bench.live.machines[key].is_active("Power"))
+            await bench.ask(CutOff(a.peer_id))
+            assert bench.session._host is not None
+            assert a.peer_id not in bench.session._host.transport.connected_peers()
+            with pytest.raises(CommandError, match="not connected to us"):
+                await bench.ask(CutOff(a.peer_id))

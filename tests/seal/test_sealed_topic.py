@@ -415,3 +415,23 @@ async def test_an_opened_message_keeps_all_but_topic_and_bytes() -> None:
     values |= {"topic": WIRE, "author": "p", "data": SECRET.seal("home", "p", b"on"), "sequence": 7}
     message = MessageReceived(**values)  # type: ignore[arg-type]
     assert transport._plain(message) == replace(message, topic="home", data=b"on")
+
+
+async def test_taking_away_what_is_not_there_is_no_error() -> None:
+    transport = sealed(MemoryNetwork(seed=1), "a")
+    transport.check_with("home", None)
+    await transport.leave("home")
+
+
+async def test_a_peer_in_the_mesh_of_one_key_is_in_the_mesh(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = MemoryNetwork(seed=1)
+    both = Secret((KEY, OLD))
+    async with on_network(sealed(network, "a", both), sealed(network, "b", both)) as (a, b):
+        inner = a.transport._inner  # type: ignore[attr-defined]
+        detail = inner.detail(b.transport.peer_id)
+        first, second = both.wire_names("home")
+        for meshes in ({first: True, second: False}, {first: False, second: True}):
+            monkeypatch.setattr(inner, "detail", lambda _, meshes=meshes: replace(detail, in_mesh=meshes))
+            assert a.transport.detail(b.transport.peer_id).in_mesh == {"home": True}  # type: ignore[union-attr]

@@ -14,9 +14,12 @@ import pytest
 from simulator.day import Day
 from simulator.replay import report
 
-SEEDS = int(os.environ.get("AMPUBSUB_SIM_SEEDS", "30"))
+SEEDS = int(os.environ.get("AMPUBSUB_SIM_SEEDS", "24"))
 MET: Counter[str] = Counter()
 """What was met on all days together."""
+
+
+pytestmark = pytest.mark.xdist_group("days")
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
@@ -35,7 +38,7 @@ FAULTS = (
 )
 
 
-@pytest.mark.skipif(SEEDS < 30, reason="too few seeds to meet every fault")
+@pytest.mark.skipif(SEEDS < 24, reason="too few seeds to meet every fault")
 def test_every_kind_of_fault_and_of_event_was_met_on_some_day() -> None:
     from simulator.villains import KINDS
 

@@ -119,6 +119,7 @@ def test_others_who_tell_it_again_and_again_do_not_keep_us_from_asking_the_owner
 
 def test_hearsay_never_wins_over_the_owner_but_marks_the_clock_as_behind() -> None:
     ground = Ground()
+    ground.beliefs.joined("liar", ground.now)
     ground.says("owner").info("owner", {0: door(0, 1, 0)})
     assert not ground.says("liar").clock(ground.door(), (0, 99, 0))
     assert ground.door().clock == (0, 1, 0)
@@ -136,8 +137,19 @@ def test_hearsay_never_wins_over_the_owner_but_marks_the_clock_as_behind() -> No
     assert ground.door().source is Source.FIRST_HAND, "a refuted claimant is not believed again"
 
 
+def test_a_claim_of_one_whom_nobody_hears_directly_makes_us_ask_and_not_doubt() -> None:
+    ground = Ground()
+    ground.says("owner").info("owner", {0: door(0, 1, 0)})
+    assert ground.says("anybody").sums({"owner": {0: 3}}) == (False, False)
+    assert "owner" in ground.beliefs.late
+    ground.now += 2
+    ground.expire()
+    assert ground.door().source is Source.FIRST_HAND
+
+
 def test_a_true_claim_is_settled_by_the_owners_update() -> None:
     ground = Ground()
+    ground.beliefs.joined("friend", ground.now)
     ground.says("owner").info("owner", {0: door(0, 1, 0)})
     gossip = {"owner": {0: 3}}
     assert ground.says("friend").sums(gossip) == (False, True)

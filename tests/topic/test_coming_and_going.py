@@ -170,5 +170,5 @@ async def test_everybody_hears_of_a_crash_through_silence(village, autojump_cloc
             await village.until(lambda: knows(a, "two") and knows(b, "one"))
             await trio.sleep(200)
             assert knows(a, "two"), "signs of life keep it"
-            b._protocol.speaking.silent = True
+            village.network.crash(b.host.transport)
             await village.until(lambda: knows(a), within=120)

@@ -49,7 +49,8 @@ async def test_fifty_starts_and_stops_leave_no_task_thread_or_descriptor() -> No
             for pair in pairs:
                 nursery.start_soon(once, *pair, count % 2)
     gc.collect()
-    assert (process.num_fds(), threading.active_count(), live_tasks()) == before
+    assert (process.num_fds(), live_tasks()) == (before[0], before[2])
+    assert threading.active_count() <= before[1]  # an idle worker thread of trio's may end meanwhile
 
 
 async def test_a_closed_transport_can_be_opened_again_as_the_same_peer() -> None:

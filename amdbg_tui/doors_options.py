@@ -28,6 +28,20 @@ def doors_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Seal the topic: only who holds this secret takes part (“secret new FILE”).",
         ),
         click.option(
+            "--deny",
+            default="",
+            metavar="FILE",
+            type=click.Path(),
+            help="Peer ids that may not connect, one a line. Read again when it changes.",
+        ),
+        click.option(
+            "--allow",
+            default="",
+            metavar="FILE",
+            type=click.Path(),
+            help="Peer ids that alone may connect, one a line. Read again when it changes.",
+        ),
+        click.option(
             "--identity",
             default="",
             metavar="FILE",
@@ -59,6 +73,8 @@ def make_doors(
     bootstrap: tuple[str, ...],
     identity: str,
     secret: str,
+    allow: str,
+    deny: str,
 ) -> Doors:
     """What was asked for, each part checked. Raises `InputError`."""
     from amdbg_tui.node.doors import Doors
@@ -93,9 +109,24 @@ def make_doors(
         listed=tuple(listed),
         books=places.books if settings.book else None,
         identity=Path(identity) if identity else None,
+        allow=_peer_list(allow),
+        deny=_peer_list(deny),
         secret_file=Path(secret) if secret else None,
         secret=held,
     )
+
+
+def _peer_list(name: str) -> Path | None:
+    if not name:
+        return None
+    from ampubsub.transport.interface import TransportError
+    from ampubsub.transport.peer_lists import PeerList
+
+    try:
+        PeerList(Path(name)).read()
+    except TransportError as error:
+        raise InputError(str(error)) from error
+    return Path(name)
 
 
 def mdns_settings(settings: DiscoverySettings) -> Any:

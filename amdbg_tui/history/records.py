@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 __all__ = [
+    "PROGRAMS_PEER",
     "PROGRAM_TRUST",
     "TOPIC_SLOT",
     "CommandRecord",
@@ -41,6 +42,8 @@ __all__ = [
 
 TOPIC_SLOT = -1
 """The slot of a peer's own topic machine."""
+PROGRAMS_PEER = "programs"
+"""The peer id under which machines of programs are listed: telemetry does not say which process it comes from."""
 PROGRAM_TRUST = "program"
 """`trust` of a transition, and `source` of a machine, that a program told by am-dbg's telemetry."""
 

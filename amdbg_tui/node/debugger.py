@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from amdbg_tui.history.records import ConnectionRecord, NoticeRecord, Record
+from amdbg_tui.history.records import PROGRAMS_PEER, ConnectionRecord, NoticeRecord, Record
 from amdbg_tui.node.bridge import Node
 from amdbg_tui.node.commands import Command, CommandError
 from amdbg_tui.node.programs import Programs
@@ -59,7 +59,7 @@ class DebuggerNode:
         if self.beside is not None:
             self.beside.start()
         else:
-            records.append(ConnectionRecord(now, "joined", PROGRAMS_TOPIC, detail=text))
+            records.append(ConnectionRecord(now, "joined", PROGRAMS_TOPIC, PROGRAMS_PEER, detail=text))
         self._feed(records)
 
     def call(self, command: Command) -> Future[Any]:

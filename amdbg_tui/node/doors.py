@@ -32,6 +32,10 @@ class Doors:
     """The folder of address books."""
     identity: Path | None = None
     """The file of a lasting identity; None: a new one each time."""
+    allow: Path | None = None
+    """The file of peer ids that alone may connect."""
+    deny: Path | None = None
+    """The file of peer ids that may not."""
     secret_file: Path | None = None
     secret: Secret | None = None
     """What was in it."""
@@ -39,10 +43,10 @@ class Doors:
     def make_transport(self) -> Transport:
         """libp2p, with the identity and the secret. Raises `TransportError` for a key file that cannot be used."""
         from ampubsub.transport.libp2p import Libp2pTransport
-        from ampubsub.transport.libp2p.identity import Identity
+        from ampubsub.transport.libp2p.settings import TransportSettings
 
-        key = None if self.identity is None else Identity.keep(self.identity)
-        return self.around(Libp2pTransport(key=key))
+        settings = TransportSettings(key_file=self.identity, allow_file=self.allow, deny_file=self.deny)
+        return self.around(Libp2pTransport(settings))
 
     def around(self, transport: Transport) -> Transport:
         """A transport, sealed when there is a secret."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from amdbg_tui.history.records import (
     PROGRAM_TRUST,
+    PROGRAMS_PEER,
     MachineKey,
     MachineRecord,
     NoticeRecord,
@@ -40,8 +41,6 @@ from ampubsub.telemetry.receiver import (
     TransitionHeard,
 )
 
-PROGRAMS_PEER = "programs"
-"""The peer id under which machines of programs are listed: telemetry does not say which process it comes from."""
 PROGRAMS_NAME = "programs"
 NOTICE_INTERVAL_S = 5.0
 """Refused calls are told at most this often, with their number."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from amdbg_tui.history.live import Live
+from amdbg_tui.history.records import PROGRAMS_PEER
 from amdbg_tui.panes.peer import join_line
 from amdbg_tui.widgets.paint import Row, width_of, wrap
 from amdbg_tui.widgets.text_list import TextList
@@ -24,7 +25,7 @@ class Standing:
     """What to say."""
 
     kind: str
-    """starting, connecting, joining, topics, failed, closed, alone, empty."""
+    """starting, connecting, joining, topics, failed, closed, alone, empty, listening."""
     title: str
     look: str
     sentences: tuple[str, ...]
@@ -44,7 +45,8 @@ def standing_of(live: Live, *, recorded: bool = False) -> Standing | None:
     detail = connection.detail if connection is not None else ""
     others = [peer for peer in live.peers.values() if peer.record.status not in ("self", "gone")]
     exposed = any(
-        not machine.is_topic and machine.record.source != "gone" for machine in live.machines.values()
+        not machine.is_topic and (machine.record.source != "gone" or machine.key.peer_id == PROGRAMS_PEER)
+        for machine in live.machines.values()
     )
     topic = f"“{connection.topic}”" if connection is not None and connection.topic else ""
     if connection is not None and connection.topics_offered and phase not in ("joined", "leaving", "closed"):
@@ -72,6 +74,14 @@ def standing_of(live: Live, *, recorded: bool = False) -> Standing | None:
         )
     if phase != "joined" or exposed:
         return None
+    if connection is not None and connection.peer_id == PROGRAMS_PEER:
+        return Standing(
+            "listening",
+            "Waiting for programs",
+            "active",
+            (f"{detail[:1].upper()}{detail[1:]}.",),
+            ("What they tell: each transition with its steps, handlers, log and arguments.",),
+        )
     if not others:
         addresses = connection.addresses if connection is not None else ()
         return Standing(

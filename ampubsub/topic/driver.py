@@ -1,4 +1,4 @@
-"""Drives a protocol: one task reads what the host tells, one sleeps until something is due and sends it.
+"""Drives a protocol: one task reads what the host tells, one sleeps until something is due and sends it, one dials.
 
 Nothing is decided here. A task that dies is told of and started again: what it left undone is still due.
 """
@@ -11,12 +11,15 @@ from statistics import median
 
 import trio
 
+from ampubsub.discovery.found import is_local
 from ampubsub.topic import changes
 from ampubsub.topic.constants import BATCH, INBOX, RESTART_S, ROUND_TRIPS_MEASURED
 from ampubsub.topic.events import Noticed, TopicEvent
 from ampubsub.topic.host import Host
 from ampubsub.topic.protocol import Protocol
+from ampubsub.transport.address import parse_dial_address
 from ampubsub.transport.interface import (
+    AddressError,
     DirectOpened,
     DirectReceived,
     Dropped,
@@ -30,9 +33,17 @@ from ampubsub.transport.interface import (
     Verdict,
 )
 
+DIALS_WAITING = 8
+"""Told addresses that wait to be dialled; more are told again later."""
+ADDRESSES_TRIED = 2
+"""Of one peer."""
+DIAL_S = 5.0
+"""How long one told address may take."""
+_MEMORY = "/memory/"
+
 
 class Driver:
-    """The two tasks of one topic, and the way in for what happens here.
+    """The tasks of one topic, and the way in for what happens here.
 
     Args:
         publish: Takes each event of the protocol, in order, at once.
@@ -57,6 +68,9 @@ class Driver:
         self._filled = trio.Event()
         self._due_changed = trio.Event()
         self._sleeping_until = float("inf")
+        self._to_dial: deque[bytes] = deque()
+        """Address records of peers that others told of."""
+        self._has_to_dial = trio.Event()
         self._quiet = trio.Event()
         """Set when nothing is waiting to be sent."""
         self._dropped_by_us: dict[str, int] = {}
@@ -169,10 +183,11 @@ class Driver:
     # -- the tasks
 
     async def run(self) -> None:
-        """Both tasks, until cancelled."""
+        """All tasks, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep, "reading", self._read)
             nursery.start_soon(self._keep, "sending", self._send)
+            nursery.start_soon(self._keep, "dialling", self._dial)
 
     async def _keep(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -224,18 +239,30 @@ class Driver:
             except TransportError as error:
                 self._failed("network", error)
         for record in output.dial:
-            await self._dial(record)
+            if len(self._to_dial) < DIALS_WAITING:
+                self._to_dial.append(record)
+                self._has_to_dial.set()
 
-    async def _dial(self, record: bytes) -> None:
+    async def _dial(self) -> None:
+        """Dial peers that others told of. Beside the sending, which must not wait for it."""
+        while True:
+            await self._has_to_dial.wait()
+            self._has_to_dial = trio.Event()
+            while self._to_dial:
+                await self._dial_told(self._to_dial.popleft())
+
+    async def _dial_told(self, record: bytes) -> None:
         transport = self.host.transport
         opened = transport.open_address_record(record)
         if opened is None:
             return
         peer_id, addresses = opened
-        for address in addresses[:2]:
+        for address in addresses[:ADDRESSES_TRIED]:
             whole = address if "/p2p/" in address else f"{address}/p2p/{peer_id}"
+            if not _may_be_dialled(whole):
+                continue
             try:
-                with trio.move_on_after(5):
+                with trio.move_on_after(DIAL_S):
                     await transport.connect(whole)
                     return
             except TransportError:
@@ -265,3 +292,13 @@ class Driver:
             if detail is not None and detail.round_trip_s is not None
         ]
         self.protocol.local(now, changes.RoundTrip(median(trips) if trips else 0.0))
+
+
+def _may_be_dialled(address: str) -> bool:
+    """A told address is a hint of a stranger's: only this machine and its private networks are dialled for it."""
+    if address.startswith(_MEMORY):
+        return True
+    try:
+        return is_local(parse_dial_address(address))
+    except AddressError:
+        return False

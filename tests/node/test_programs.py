@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from amdbg_tui.history.records import (
+    PROGRAMS_PEER,
     MachineRecord,
     NoticeRecord,
     PeerRecord,
@@ -12,7 +13,7 @@ from amdbg_tui.history.records import (
     TransitionRecord,
     class_of,
 )
-from amdbg_tui.node.programs import PROGRAMS_PEER, Programs, records_of_dump
+from amdbg_tui.node.programs import Programs, records_of_dump
 from ampubsub.machine import State
 from ampubsub.telemetry.dumps import read_dump
 from ampubsub.telemetry.messages import (

@@ -44,6 +44,23 @@ def test_every_state_of_affairs_has_its_own_words(more: list[Record], words: str
     run(look, history=history_of([*ME, *more]))
 
 
+def test_a_debugger_of_programs_says_where_it_listens_and_keeps_those_that_ended() -> None:
+    waiting = ConnectionRecord(NOW, "joined", "programs", "programs", detail="programs are shown here")
+
+    async def look(app: App, pilot: Pilot[int]) -> None:
+        assert "Waiting for programs" in text_of(app)
+        assert "Programs are shown here" in text_of(app)
+
+    run(look, history=history_of([waiting]))
+    lamp = MachineRecord(NOW, MachineKey("programs", 0), "lamp", SCHEMAS["topic"], "gone", clock=(1,) * 13)
+
+    async def look_again(app: App, pilot: Pilot[int]) -> None:
+        assert "Waiting for programs" not in text_of(app)
+        assert "lamp" in text_of(app)
+
+    run(look_again, history=history_of([waiting, PeerRecord(NOW, "programs", "joined", "programs"), lamp]))
+
+
 def test_escape_shows_the_topic_machine_while_nobody_else_is_there() -> None:
     async def look(app: App, pilot: Pilot[int]) -> None:
         assert "topic-demo · 13 states" not in text_of(app)

@@ -73,8 +73,13 @@ class Commands:
         thread.start()
         return True
 
-    def close(self) -> None:
-        """End what runs."""
+    def close(self, *, patient: bool = False) -> None:
+        """End what runs; `patient`: let it come to its own end first, as long as it may."""
+        with self._lock:
+            running = dict(self._running)
+            self._closed = not patient
+        for thread in running.values() if patient else ():
+            thread.join(self._longest_s + 5.0)
         with self._lock:
             self._closed = True
             running = dict(self._running)

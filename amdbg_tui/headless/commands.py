@@ -160,6 +160,14 @@ def ls(
 @click.option(
     "--timeout", "timeout_s", type=Seconds(), metavar="DURATION", help="End with status 3 after this."
 )
+@click.option("--mark", is_flag=True, help="Put a bookmark at each hit (a recording; at most 100).")
+@click.option(
+    "--run",
+    "command",
+    default="",
+    metavar="COMMAND",
+    help="Run this by the shell on each hit of a topic; AMPUBSUB_RECORD and AMPUBSUB_AT tell which.",
+)
 def watch(
     named: tuple[str, ...],
     topic: str,
@@ -168,6 +176,8 @@ def watch(
     text: str,
     until: bool,
     timeout_s: float | None,
+    mark: bool,
+    command: str,
 ) -> int:
     """Print a line each time EXPR becomes true or false, such as 'lamp.On && !door.Locked'.
 
@@ -176,19 +186,20 @@ def watch(
     from amdbg_tui.answers.expression import Expression
     from amdbg_tui.answers.grammar import ExpressionError
     from amdbg_tui.headless.source import SourceError, open_source
-    from amdbg_tui.headless.watching import watch_live, watch_recording
+    from amdbg_tui.headless.watching import Hits, watch_live, watch_recording
+    from amdbg_tui.history.tables import HistoryError
 
     try:
         expression = Expression(text)
     except ExpressionError as error:
         raise InputError(str(error)) from error
     try:
-        with open_source(named, topic) as source:
+        with open_source(named, topic) as source, Hits(source, expression, mark, command) as hits:
             if source.is_recording:
-                return FOUND if watch_recording(source, expression, as_json, until) else NOT_FOUND
+                return FOUND if watch_recording(source, expression, as_json, until, hits.take) else NOT_FOUND
             source.settle(wait_s)
-            was_true = watch_live(source, expression, as_json, until, timeout_s)
-    except SourceError as error:
+            was_true = watch_live(source, expression, as_json, until, timeout_s, hits.take)
+    except (SourceError, HistoryError) as error:
         raise InputError(str(error)) from error
     if until or timeout_s is None:
         return FOUND if was_true else TIMED_OUT

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 import click
 
+from amdbg_tui.answers.commands import Commands
 from amdbg_tui.answers.expression import Expression
 from amdbg_tui.answers.looking_back import Turn, turns
+from amdbg_tui.answers.watches import MARK, RUN, Hit, Watch, WatchSettings, mark
 from amdbg_tui.headless.choice import Choice, named_nowhere
 from amdbg_tui.headless.lines import record_fields, record_line, time_text, write_json
-from amdbg_tui.headless.source import Source
+from amdbg_tui.headless.source import Source, SourceError
 from amdbg_tui.history.live import Live
 from amdbg_tui.history.moments import Numbered
 
@@ -21,11 +25,50 @@ _PIECE = 20_000
 """Records read at a time."""
 
 
+OnTrue = Callable[[Turn], None]
+
+
+def _nothing(turn: Turn) -> None:
+    """On a hit."""
+
+
+class Hits:
+    """What is done on a hit beside printing it: a bookmark in a recording, a command on a topic.
+
+    Raises `SourceError` for the one where only the other can be.
+    """
+
+    def __init__(self, source: Source, expression: Expression, mark: bool, command: str) -> None:
+        if mark and not source.is_recording:
+            raise SourceError("--mark puts bookmarks into a recording; this is a topic")
+        if command and source.is_recording:
+            raise SourceError("--run runs a command when a topic hits; this is a recording")
+        actions = (*((MARK,) if mark else ()), *((RUN,) if command else ()))
+        self._source = source
+        self._watch = Watch(WatchSettings(expression.text, actions, command), expression)
+        self._commands = Commands(lambda text: print(f"ampubsub-tui: {text}", file=sys.stderr, flush=True))
+
+    def __enter__(self) -> Hits:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._commands.close(patient=True)
+
+    def take(self, turn: Turn) -> None:
+        """It became true. Raises `HistoryError` when a bookmark cannot be kept."""
+        self._watch.hits += 1
+        hit = Hit(self._watch, turn.number, turn.at_s)
+        if MARK in self._watch.settings.actions:
+            mark(self._source.history, hit)
+        if RUN in self._watch.settings.actions:
+            self._commands.run(hit)
+
+
 class _Turns:
     """Prints each time the answer turns."""
 
-    def __init__(self, expression: Expression, as_json: bool) -> None:
-        self.expression, self._as_json = expression, as_json
+    def __init__(self, expression: Expression, as_json: bool, on_true: OnTrue) -> None:
+        self.expression, self._as_json, self._on_true = expression, as_json, on_true
         self.is_true: bool | None = None
         self.was_true = False
 
@@ -41,6 +84,8 @@ class _Turns:
     def _print(self, answer: bool, live: Live) -> None:
         turn = Turn(live.newest_number, live.at_s or live.wall_s, answer)
         _print_turn(self.expression, turn, self._as_json)
+        if answer:
+            self._on_true(turn)
 
 
 def _print_turn(expression: Expression, turn: Turn, as_json: bool) -> None:
@@ -54,10 +99,18 @@ def _print_turn(expression: Expression, turn: Turn, as_json: bool) -> None:
 
 
 def watch_live(
-    source: Source, expression: Expression, as_json: bool, until: bool, timeout_s: float | None
+    source: Source,
+    expression: Expression,
+    as_json: bool,
+    until: bool,
+    timeout_s: float | None,
+    on_true: OnTrue = _nothing,
 ) -> bool:
-    """Follow a topic until it is true, the time is over, or Ctrl-C. Whether it was ever true."""
-    turns = _Turns(expression, as_json)
+    """Follow a topic until it is true, the time is over, or Ctrl-C. Whether it was ever true.
+
+    `on_true` is called each time it becomes true.
+    """
+    turns = _Turns(expression, as_json, on_true)
     end = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
     if warning := named_nowhere(expression, source.live):
         click.echo(f"ampubsub-tui: {warning}", err=True)
@@ -75,7 +128,9 @@ def watch_live(
     return turns.was_true
 
 
-def watch_recording(source: Source, expression: Expression, as_json: bool, until: bool) -> bool:
+def watch_recording(
+    source: Source, expression: Expression, as_json: bool, until: bool, on_true: OnTrue = _nothing
+) -> bool:
     """Every turn in a recording, from its beginning. Whether it was ever true."""
     history = source.history
     if warning := named_nowhere(expression, history.live):
@@ -84,6 +139,8 @@ def watch_recording(source: Source, expression: Expression, as_json: bool, until
     for turn in turns(history, expression):
         _print_turn(expression, turn, as_json)
         was_true = was_true or turn.is_true
+        if turn.is_true:
+            on_true(turn)
         if turn.is_true and until:
             break
     return was_true

@@ -111,6 +111,18 @@ def test_a_watch_finds_every_turn_of_the_past(run, recording) -> None:
     assert [hit["is_true"] for hit in first] == [True]
 
 
+def test_a_watch_marks_its_hits_in_the_recording(run, recording) -> None:
+    hits = [
+        hit for hit in _objects(run("watch", recording, "lamp.On", "--mark", "--json").out) if hit["is_true"]
+    ]
+    with History.open(recording) as history:
+        assert [(mark.number, mark.text) for mark in history.bookmarks] == [
+            (hit["number"], "watch: lamp.On") for hit in hits
+        ]
+    assert len(hits) == 3
+    assert "this is a recording" in run("watch", recording, "lamp.On", "--run", "true").err
+
+
 def test_a_watch_that_was_never_true_says_so_by_its_status(run, recording) -> None:
     result = run("watch", recording, "lamp.Broken || nobody.On")
     assert result.status == 1

@@ -14,7 +14,7 @@ from amdbg_tui.headless import source as sources
 from amdbg_tui.headless.choice import Choice
 from amdbg_tui.headless.diagnosis import follow
 from amdbg_tui.headless.source import SourceError, open_source
-from amdbg_tui.headless.watching import watch_live
+from amdbg_tui.headless.watching import Hits, watch_live
 from ampubsub import Machine, State, Topic
 
 pytestmark = pytest.mark.network
@@ -76,6 +76,19 @@ def test_a_topic_is_listed_and_watched_in_silence(home, capsys) -> None:
         assert not watch_live(source, Expression("lamp.Power"), True, True, 0.5)
     hits = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(hit["expression"], hit["is_true"]) for hit in hits] == [("lamp.On", True)]
+
+
+def test_a_hit_runs_a_command_that_is_told_which_and_ends_before_the_watch(home, tmp_path, capsys) -> None:
+    out, expression = tmp_path / "hits", Expression("lamp.On")
+    with open_source((home.address,)) as source:
+        assert source.settle(20.0).joined
+        with pytest.raises(SourceError):
+            Hits(source, expression, True, "")
+        with Hits(source, expression, False, f'sleep 0.2; echo "$AMPUBSUB_RECORD" >> {out}') as hits:
+            home.do(lambda: home.lamp.add("Power", "On"))
+            assert watch_live(source, expression, True, True, 20.0, hits.take)
+    (hit,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert out.read_text() == f"{hit['number']}\n"
 
 
 def test_a_topic_is_examined_in_silence_and_each_finding_is_told_once(home, capsys, monkeypatch) -> None:

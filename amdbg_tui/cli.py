@@ -56,8 +56,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
         if isinstance(error, HistoryError):
             return complain(str(error), WRONG_INPUT)
-        if isinstance(error, OSError) and output.is_of_output(error):
-            text, status = output.give_up(error)
+        lost = error.error if isinstance(error, output.Lost) else error
+        if isinstance(lost, OSError) and output.is_of_output(lost):
+            text, status = output.give_up(lost)
             return complain(text, status) if text else status
         from amdbg_tui.crash_report import write_crash_report
 
@@ -74,7 +75,21 @@ def complain(text: str, status: int) -> int:
     return status
 
 
+class _Group(click.Group):
+    """Commands whose reader may go away: click would end with status 1 then, which means "not found" here."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises `output.Lost`."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if not output.is_of_output(error):
+                raise
+            raise output.Lost(error) from error
+
+
 @click.group(
+    cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=False,
     invoke_without_command=True,

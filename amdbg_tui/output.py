@@ -12,6 +12,14 @@ CANNOT_WRITE = 74
 _OF_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EPIPE})
 
 
+class Lost(Exception):  # noqa: N818 - stdout is what was lost
+    """Stdout could not be written; `error` says why."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 def is_closed() -> bool:
     """Whether the program was started without a stdout."""
     return sys.stdout is None

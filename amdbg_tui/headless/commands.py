@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 
 import click
 
+from amdbg_tui import output
 from amdbg_tui.headless.statuses import FOUND, NOT_FOUND, TIMED_OUT
 from amdbg_tui.input_error import InputError
 
@@ -33,8 +35,19 @@ class Seconds(click.ParamType[float]):
         return float(match[1]) * self._units[match[2]]
 
 
+def _printing(command: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(command)
+    def checked(*arguments: Any, **options: Any) -> Any:
+        if output.is_closed():
+            raise InputError("stdout is closed: nobody would read the lines")
+        return command(*arguments, **options)
+
+    return checked
+
+
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The arguments of all that read a source."""
+    """The arguments of all that read a source. They print, so they need a stdout."""
+    command = _printing(command)
     for option in (
         click.option("--json", "as_json", is_flag=True, help="One object a line (docs/json.md)."),
         click.option("--topic", default="", metavar="NAME", help="The topic, when a peer offers several."),

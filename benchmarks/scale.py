@@ -273,7 +273,7 @@ def repair(peers: int, stale: int = 10) -> Row:
     took = town.until(repaired, 60, 0.01)
     return {
         "part": "repair",
-        "entries": peers * 3,
+        "entries": sum(1 for _ in other.beliefs()),
         "stale": stale,
         "repaired_s": took,
         "frames": traffic.frames - frames,

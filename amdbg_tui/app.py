@@ -341,6 +341,7 @@ class App(PeerActions):
         """Ages grow, titles that were held back catch up, and a search for rare records goes on."""
         if not self.is_headless:
             self._collector.second()
+            self.view.examine()
         self._toast()
         self.travel.records.search_on()
         self.update_panes()

@@ -7,7 +7,7 @@ and asks nobody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -184,7 +184,7 @@ def examine_history(history: History, number: int | None = None) -> list[Finding
     return examine(history.live if number is None else history.at(number), history.cursor())
 
 
-def badge(findings: list[Finding]) -> tuple[str, Severity | None]:
+def badge(findings: Sequence[Finding]) -> tuple[str, Severity | None]:
     """A few characters for a status line, and how bad the worst is; empty when all is well."""
     if not findings:
         return "", None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from amdbg_tui import keymap
+from amdbg_tui.answers.doctor import Severity, badge
 from amdbg_tui.panes import words
 from amdbg_tui.panes.view import View
 from amdbg_tui.widgets.bars import Switch
@@ -18,6 +19,7 @@ PHASE_LOOK = {
     "leaving": "grey",
 }
 PHASE_SIGN = {"joined": "●", "failed": "✗", "reconnecting": "◐", "closed": "×", "leaving": "×"}
+SEVERITY_LOOK = {Severity.INFO: "grey", Severity.WARNING: "stale", Severity.ERROR: "error bold"}
 GENERAL_HINTS = ("app.help", "time.live", "time.before", "pane.next", "app.palette", "app.quit")
 NARROW_CELLS = 100
 
@@ -143,6 +145,9 @@ def status(view: View, width: int, hints: Sequence[str], keys: Mapping[str, str]
     trouble = view.history.trouble
     if trouble:
         left += [(" │ ", "faint"), ("NOT RECORDED", "error bold")]
+    text, worst = badge(view.findings)
+    if worst is not None:
+        left += [(" │ ", "faint"), (f"✚ {text}", SEVERITY_LOOK[worst])]
     if machine is not None:
         at = machine.index.get(view.state)
         if at is not None and at < len(machine.clock):

@@ -6,11 +6,14 @@ them: the present, or the whole network as of the moment that the person went to
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
+from amdbg_tui.answers.doctor import Finding, examine
 from amdbg_tui.history.filters import TransitionFilter
 from amdbg_tui.history.live import Changes, Live, LiveMachine, LivePeer, Moment
 from amdbg_tui.history.records import MachineKey
@@ -28,6 +31,7 @@ SORTS = ("name", "activity", "errors")
 HEALTH_STATES = frozenset({"Healthcheck", "Heartbeat"})
 VISITED_MOST = 100
 MOMENTS_KEPT = 6
+EXAMINED_EVERY_S = 2.0
 
 
 class View:
@@ -59,6 +63,10 @@ class View:
         """am-dbg's three values: `X` all automatic records, blank none, `*` those that were not canceled."""
         self.floods = FloodMeter()
         self.floods.take(history.live, history.live.peers)
+        self.findings: tuple[Finding, ...] = ()
+        """What the doctor said of the moment that is looked at when it was asked last, the worst first."""
+        self._doctors_cursor = history.cursor()
+        self._examine_at_s = 0.0
         self.hidden: set[str] = set()
         """Peers whose machines and records the person does not want to see."""
         self.version = 0
@@ -67,6 +75,18 @@ class View:
         self._exposed: tuple[object, frozenset[MachineKey]] = (None, frozenset())
         self._visited: list[Selection] = []
         self._visit = -1
+
+    def examine(self) -> None:
+        """Ask the doctor about the moment that is looked at, unless that was done within two seconds.
+
+        On a topic so large that it takes long, more rarely: a fortieth of the time at most.
+        """
+        begun = time.monotonic()
+        if begun < self._examine_at_s:
+            return
+        with suppress(sqlite3.Error):
+            self.findings = tuple(examine(self.now, self._doctors_cursor))
+        self._examine_at_s = time.monotonic() + max(EXAMINED_EVERY_S, 40 * (time.monotonic() - begun))
 
     # Now or then.
 

@@ -8,9 +8,11 @@ import threading
 import pytest
 import trio
 
+from amdbg_tui.answers import machine_checks
 from amdbg_tui.answers.expression import Expression
 from amdbg_tui.headless import source as sources
 from amdbg_tui.headless.choice import Choice
+from amdbg_tui.headless.diagnosis import follow
 from amdbg_tui.headless.source import SourceError, open_source
 from amdbg_tui.headless.watching import watch_live
 from ampubsub import Machine, State, Topic
@@ -74,6 +76,20 @@ def test_a_topic_is_listed_and_watched_in_silence(home, capsys) -> None:
         assert not watch_live(source, Expression("lamp.Power"), True, True, 0.5)
     hits = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(hit["expression"], hit["is_true"]) for hit in hits] == [("lamp.On", True)]
+
+
+def test_a_topic_is_examined_in_silence_and_each_finding_is_told_once(home, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(machine_checks, "ERROR_S", 0.2)
+    with open_source((home.address,)) as source:
+        assert source.settle(20.0).joined
+        assert follow(source, True, 1.2) == []
+        home.do(lambda: home.lamp.add_err(RuntimeError("bulb")))
+        assert watch_live(source, Expression("error(lamp)"), True, True, 20.0)
+        capsys.readouterr()
+        findings = follow(source, True, 2.5)
+    assert [finding.name for finding in findings] == ["in-error"]
+    (told,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (told["kind"], told["name"], told["subject"].split()[0]) == ("finding", "in-error", "lamp")
 
 
 def test_nobody_who_answers_is_one_line(monkeypatch) -> None:

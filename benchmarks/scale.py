@@ -19,8 +19,8 @@ from pathlib import Path
 import click
 
 from ampubsub.topic.events import MachineSourceChanged, Source, TopicEvent
-from simulator.town import MeasuredPeer, Town
-from simulator.villains import VillainHost
+from benchmarks.simulator.town import MeasuredPeer, Town
+from benchmarks.simulator.villains import VillainHost
 
 Row = dict[str, object]
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -245,8 +245,8 @@ def repair(peers: int, stale: int = 10) -> Row:
     signed_old, signed_new = [], []
     from ampubsub import wire
     from ampubsub.machine import Time
-    from simulator.machines import schema_of
-    from simulator.network import TOPIC
+    from benchmarks.simulator.machines import schema_of
+    from benchmarks.simulator.network import TOPIC
 
     schema, states = schema_of(11)
     for number in range(peers):
@@ -273,7 +273,7 @@ def repair(peers: int, stale: int = 10) -> Row:
     took = town.until(repaired, 60, 0.01)
     return {
         "part": "repair",
-        "entries": peers * 3,
+        "entries": sum(1 for _ in other.beliefs()),
         "stale": stale,
         "repaired_s": took,
         "frames": traffic.frames - frames,

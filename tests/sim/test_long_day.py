@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from random import Random
 
-from simulator.day import Day, Plan
-from simulator.faults import Fault, Lag, Loss, Pause
+from benchmarks.simulator.day import Day, Plan
+from benchmarks.simulator.faults import Fault, Lag, Loss, Pause
 
 HOURS = float(os.environ.get("AMPUBSUB_SIM_HOURS", "0.25"))
 PEERS = 12

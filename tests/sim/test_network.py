@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from ampubsub.transport.interface import DisconnectCause, MessageReceived, Verdict
-from simulator.graph import random_graph
-from simulator.network import TOPIC, Conditions, Host, Network
+from benchmarks.simulator.graph import random_graph
+from benchmarks.simulator.network import TOPIC, Conditions, Host, Network
 
 
 class Diary(Host):

@@ -11,8 +11,8 @@ from collections import Counter
 
 import pytest
 
-from simulator.day import Day
-from simulator.replay import report
+from benchmarks.simulator.day import Day
+from benchmarks.simulator.replay import report
 
 SEEDS = int(os.environ.get("AMPUBSUB_SIM_SEEDS", "24"))
 MET: Counter[str] = Counter()
@@ -40,7 +40,7 @@ FAULTS = (
 
 @pytest.mark.skipif(SEEDS < 24, reason="too few seeds to meet every fault")
 def test_every_kind_of_fault_and_of_event_was_met_on_some_day() -> None:
-    from simulator.villains import KINDS
+    from benchmarks.simulator.villains import KINDS
 
     if sum(MET.values()) == 0:
         pytest.skip("the days were run by other workers, or not at all")

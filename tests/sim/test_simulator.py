@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.day import Day, Plan
-from simulator.faults import Death, Loss, Partition, Pause, Villain
-from simulator.shrink import shrink
+from benchmarks.simulator.day import Day, Plan
+from benchmarks.simulator.faults import Death, Loss, Partition, Pause, Villain
+from benchmarks.simulator.shrink import shrink
 from tests.sim import tiny
 
 PLAN = Plan(peers=8, entries_allowed=20_000)

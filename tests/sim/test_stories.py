@@ -14,11 +14,11 @@ from ampubsub.topic.events import (
     Source,
     TopicEvent,
 )
-from simulator.graph import star
-from simulator.machines import LightMachine
-from simulator.peer import Peer
-from simulator.town import Town
-from simulator.villains import VillainHost
+from benchmarks.simulator.graph import star
+from benchmarks.simulator.machines import LightMachine
+from benchmarks.simulator.peer import Peer
+from benchmarks.simulator.town import Town
+from benchmarks.simulator.villains import VillainHost
 
 TRUSTED = (Source.FIRST_HAND, Source.HEARSAY)
 

@@ -21,8 +21,8 @@ from ampubsub.topic.events import (
     TopicEvent,
 )
 from ampubsub.transport.interface import DisconnectCause, MessageReceived, Verdict
-from simulator.machines import LightMachine
-from simulator.peer import Belief, Key, Output, Settings
+from benchmarks.simulator.machines import LightMachine
+from benchmarks.simulator.peer import Belief, Key, Output, Settings
 
 decode = lru_cache(maxsize=10_000)(wire.decode)
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ampubsub.topic.events import ClockChanged, TopicEvent
-from simulator.faults import Fault, Partition, Villain, bad_day
-from simulator.graph import random_graph
-from simulator.machines import LightMachine
-from simulator.network import Conditions, Network
-from simulator.peer import Belief, MakeCore, Peer
-from simulator.real import RealCore
-from simulator.truth import Life, Truth, WrongBeliefError
-from simulator.villains import KINDS, VillainHost
+from benchmarks.simulator.faults import Fault, Partition, Villain, bad_day
+from benchmarks.simulator.graph import random_graph
+from benchmarks.simulator.machines import LightMachine
+from benchmarks.simulator.network import Conditions, Network
+from benchmarks.simulator.peer import Belief, MakeCore, Peer
+from benchmarks.simulator.real import RealCore
+from benchmarks.simulator.truth import Life, Truth, WrongBeliefError
+from benchmarks.simulator.villains import KINDS, VillainHost
 
 FAULTS_FROM_S = 4.0
 FAULTS_UNTIL_S = 45.0

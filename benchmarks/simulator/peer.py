@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, Protocol
 from ampubsub.machine import State
 from ampubsub.topic.events import Source, TopicEvent
 from ampubsub.transport.interface import DisconnectCause, MessageReceived, Verdict
-from simulator.machines import LightMachine
-from simulator.network import Host, Network
+from benchmarks.simulator.machines import LightMachine
+from benchmarks.simulator.network import Host, Network
 
 Key = tuple[str, int]
 

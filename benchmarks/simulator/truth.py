@@ -22,11 +22,11 @@ from ampubsub.topic.events import (
     Source,
     TopicEvent,
 )
-from simulator.machines import LightMachine
+from benchmarks.simulator.machines import LightMachine
 
 if TYPE_CHECKING:
-    from simulator.day import Day
-    from simulator.peer import Peer
+    from benchmarks.simulator.day import Day
+    from benchmarks.simulator.peer import Peer
 
 Key = tuple[str, int]
 

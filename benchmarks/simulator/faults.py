@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
-from simulator.network import Conditions
+from benchmarks.simulator.network import Conditions
 
 if TYPE_CHECKING:
-    from simulator.day import Day
+    from benchmarks.simulator.day import Day
 
 
 @dataclass(frozen=True, slots=True)

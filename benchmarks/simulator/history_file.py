@@ -26,9 +26,9 @@ from ampubsub.topic.events import (
     Noticed,
     PeerChanged,
 )
-from simulator.day import Day
-from simulator.network import TOPIC
-from simulator.peer import Belief
+from benchmarks.simulator.day import Day
+from benchmarks.simulator.network import TOPIC
+from benchmarks.simulator.peer import Belief
 
 DAY_BEGAN_S = 1.8e9
 """Wall-clock time of second 0 of a day."""

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ampubsub.transport.interface import DisconnectCause, MessageReceived, Verdict
-from simulator.schedule import Schedule
-from simulator.signing import Signer
+from benchmarks.simulator.schedule import Schedule
+from benchmarks.simulator.signing import Signer
 
 TOPIC = "village"
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

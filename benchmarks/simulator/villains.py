@@ -13,8 +13,8 @@ from random import Random
 from ampubsub import wire
 from ampubsub.machine import Time
 from ampubsub.transport.interface import MessageReceived
-from simulator.machines import schema_of
-from simulator.network import Host, Network
+from benchmarks.simulator.machines import schema_of
+from benchmarks.simulator.network import Host, Network
 
 _REMEMBERED = 4_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from simulator.faults import Fault
+from benchmarks.simulator.faults import Fault
 
 
 def shrink(

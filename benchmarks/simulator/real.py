@@ -13,9 +13,9 @@ from ampubsub.topic.protocol import Protocol
 from ampubsub.topic.settings import TopicSettings
 from ampubsub.transport.interface import DisconnectCause, MessageReceived, Verdict
 from ampubsub.wire import Info
-from simulator.machines import LightMachine
-from simulator.network import TOPIC
-from simulator.peer import Belief, Key, Output, Settings, count_entries
+from benchmarks.simulator.machines import LightMachine
+from benchmarks.simulator.network import TOPIC
+from benchmarks.simulator.peer import Belief, Key, Output, Settings, count_entries
 
 ADDRESSES = "addresses"
 """What address records are signed for, so that no message passes for one."""

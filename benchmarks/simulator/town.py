@@ -20,11 +20,11 @@ from ampubsub.topic.events import (
     TopicEvent,
 )
 from ampubsub.transport.interface import MessageReceived
-from simulator.graph import Dials, random_graph
-from simulator.machines import LightMachine
-from simulator.network import Conditions, Network
-from simulator.peer import Peer
-from simulator.real import RealCore
+from benchmarks.simulator.graph import Dials, random_graph
+from benchmarks.simulator.machines import LightMachine
+from benchmarks.simulator.network import Conditions, Network
+from benchmarks.simulator.peer import Peer
+from benchmarks.simulator.real import RealCore
 
 JOIN_WITHIN_S = 2.0
 """All peers of a cold start join within this."""

@@ -1,4 +1,4 @@
-"""`python -m simulator.replay SEED`: run a day again, make a failing one smaller, and say what happened.
+"""`python -m benchmarks.simulator.replay SEED`: run a day again, make a failing one smaller, and say what happened.
 
 `--keep 0,3` leaves only those of the seed's faults, as the command of a failing test does; `--history FILE` writes
 the day as a history that the screen opens.
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 
-from simulator.day import DEFAULT_PLAN, Day, Outcome, Plan
-from simulator.faults import Fault
-from simulator.shrink import shrink
+from benchmarks.simulator.day import DEFAULT_PLAN, Day, Outcome, Plan
+from benchmarks.simulator.faults import Fault
+from benchmarks.simulator.shrink import shrink
 
 FEW_TRIES = 40
 
@@ -31,7 +31,7 @@ def report(seed: int, outcome: Outcome) -> str:
     lines = [f"seed {seed}: {outcome.problem}"]
     left = smaller(seed)
     lines += [f"these faults suffice (of {len(Day(seed).faults)}):", *(f"  {fault!r}" for fault in left)]
-    lines.append(f"again: python -m simulator.replay {seed} --shrink --history seed-{seed}.db")
+    lines.append(f"again: python -m benchmarks.simulator.replay {seed} --shrink --history seed-{seed}.db")
     return "\n".join(lines)
 
 
@@ -66,7 +66,7 @@ def main(seed: int, keep: str, make_smaller: bool, history: Path | None, observe
     )
     click.echo(", ".join(f"{name} {count}" for name, count in sorted(outcome.met.items())))
     if history is not None:
-        from simulator.history_file import write_history
+        from benchmarks.simulator.history_file import write_history
 
         click.echo(f"wrote {write_history(day, observer, history)} records: open {history} with ampubsub-tui")
     click.echo(outcome.problem or f"settled {outcome.settled_s:.1f} s after the faults")

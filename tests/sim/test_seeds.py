@@ -14,7 +14,7 @@ import pytest
 from benchmarks.simulator.day import Day
 from benchmarks.simulator.replay import report
 
-SEEDS = int(os.environ.get("AMPUBSUB_SIM_SEEDS", "24"))
+SEEDS = int(os.environ.get("AMPUBSUB_SIM_SEEDS", "28"))
 MET: Counter[str] = Counter()
 """What was met on all days together."""
 
@@ -38,7 +38,7 @@ FAULTS = (
 )
 
 
-@pytest.mark.skipif(SEEDS < 24, reason="too few seeds to meet every fault")
+@pytest.mark.skipif(SEEDS < 28, reason="too few seeds to meet every fault")
 def test_every_kind_of_fault_and_of_event_was_met_on_some_day() -> None:
     from benchmarks.simulator.villains import KINDS
 

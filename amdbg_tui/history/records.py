@@ -103,6 +103,11 @@ class PeerDetailRecord(Struct, frozen=True, array_like=True, tag=2):
     """No news are taken from it, because the person said so."""
     how_found: str = ""
     """`given`, `list`, `book`, `mdns`, `told by PEER`, `dialled us`; empty when we never met it."""
+    verdict: str = ""
+    """Does it live: `alive`, `doubted`, `left`, `crashed`, `cut off`, `expelled`, `unknown`; empty in older recordings."""
+    verdict_reason: str = ""
+    witnesses: tuple[str, ...] = ()
+    """Peer ids of those who hear from it directly, ours among them; some of them when they are many."""
 
 
 class MachineRecord(Struct, frozen=True, array_like=True, tag=3):

@@ -171,6 +171,10 @@ def notice_record(event: Noticed) -> NoticeRecord:
     return NoticeRecord(time.time(), event.severity, safe_text(event.text, TEXT_CELLS), event.peer_id)
 
 
+WITNESSES = 8
+"""Witnesses of a peer's life that are recorded."""
+
+
 def detail_record(
     peer_id: str,
     info: PeerInfo | None,
@@ -199,6 +203,9 @@ def detail_record(
         _through(info) if info else "",
         info is not None and info.muted,
         safe_text(info.how_found) if info else "",
+        info.verdict.value if info else "",
+        safe_text(info.verdict_reason, TEXT_CELLS) if info else "",
+        tuple(sorted(witness.peer_id for witness in info.witnesses)[:WITNESSES]) if info else (),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from amdbg_tui.history.live import Live, LivePeer
+from amdbg_tui.history.records import PeerDetailRecord
 from amdbg_tui.panes import words
 from amdbg_tui.panes.pane import Pane
 from amdbg_tui.panes.view import View
@@ -19,6 +20,16 @@ STATUS_WORDS = {
     "stale": "out of reach for a short while",
     "gone": "gone",
 }
+
+
+VERDICT_LOOKS = {
+    "alive": "active",
+    "doubted": "stale",
+    "cut off": "stale",
+    "crashed": "error",
+    "expelled": "error",
+}
+"""How the verdict on a peer's life looks; all others grey."""
 
 
 class PeerPane(Pane):
@@ -93,6 +104,25 @@ class PeerPane(Pane):
         self._values |= {id(row): whole for row in rows}
         return rows
 
+    def _life(self, detail: PeerDetailRecord) -> list[Row]:
+        """Does it live, why we think so, and who says so."""
+        if not detail.verdict:
+            return []
+        rows = self._fact("life", [(detail.verdict, VERDICT_LOOKS.get(detail.verdict, "grey"))])
+        if detail.verdict_reason:
+            rows += self._fact("", [(detail.verdict_reason, "grey")])
+        if detail.witnesses:
+            rows += self._fact("seen by", ", ".join(map(self._called, detail.witnesses)))
+        elif detail.verdict != "alive":
+            rows += self._fact("seen by", [("nobody now", "grey")])
+        return rows
+
+    def _called(self, peer_id: str) -> str:
+        peer = self.view.now.peers.get(peer_id)
+        if peer is not None and peer.record.status == "self":
+            return "us"
+        return (peer.record.name if peer is not None else "") or f"…{peer_id[-8:]}"
+
     def _build(self, peer: LivePeer) -> list[Row]:
         record, detail = peer.record, peer.detail
         look = words.PEER_LOOK.get(record.status, "plain")
@@ -130,6 +160,7 @@ class PeerPane(Pane):
                 rows += self._fact("addresses" if place == 0 else "", whole)
             rows += self._way(peer)
         if record.status != "self":
+            rows += self._life(detail)
             if detail.how_found:
                 rows += self._fact("found", detail.how_found)
             rows += self._fact("transport", detail.transport or [("not connected", "grey")])

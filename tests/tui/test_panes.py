@@ -8,13 +8,14 @@ from amdbg_tui.app import App
 from amdbg_tui.history.records import (
     MachineKey,
     MachineRecord,
+    PeerDetailRecord,
     PeerRecord,
     StateShape,
     TransitionRecord,
     replace,
 )
 from amdbg_tui.safe_text import safe_text
-from tests.tui.fixed_history import LIGHT, NOW, ORDER, SCHEMAS, fixed_history, records
+from tests.tui.fixed_history import LIGHT, NOW, ORDER, ROOT, SCHEMAS, US, fixed_history, records
 from tests.tui.screens import history_of, run, text_of, until, words_of
 
 
@@ -156,6 +157,27 @@ def test_enter_on_a_reference_goes_to_the_state_itself() -> None:
         assert (node.kind, node.text) == ("state", "Start")
 
     run(look)
+
+
+def test_a_dead_peer_says_who_saw_it_last_and_who_lost_it() -> None:
+    detail = PeerDetailRecord(
+        NOW,
+        ROOT,
+        verdict="doubted",
+        verdict_reason="its last neighbour lost the connection",
+        witnesses=(US, "12D3KooWsomebodyelse"),
+    )
+
+    async def look(app: App, pilot: Pilot[int]) -> None:
+        app.view.select_machine(None, ROOT)
+        await app.run_action("pane('peer')")
+        await pilot.pause()
+        shown = text_of(app)
+        assert "doubted" in shown
+        assert "its last neighbour lost" in shown
+        assert "us, " in shown
+
+    run(look, history=history_of([*records(), detail]), size=(180, 60))
 
 
 def test_a_peer_shows_addresses_figures_and_what_was_dropped() -> None:

@@ -67,6 +67,7 @@ def carry_out(
     timeout = options.handler_timeout_s
     closely = account is not None or timeout is not None
     raised = False
+    new_event = object.__new__
     generation = walk.generation
     if resolved_in < 0:
         resolved_in = generation
@@ -81,7 +82,9 @@ def carry_out(
                 if closely and transition.completed:  # one that raised was an Auto state's: nobody else runs
                     answer = False
                 else:
-                    answer = call.function(Event(call.name, machine, transition))
+                    event = new_event(Event)  # without a Python call for each
+                    event.name, event.machine, event.transition = call.name, machine, transition
+                    answer = call.function(event)
             except BaseException as error:
                 raised = closely = True
                 answer = None

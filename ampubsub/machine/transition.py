@@ -84,28 +84,25 @@ class Resolved(Protocol):
 class Transition:
     """What a tracer and a handler see of one mutation's way. Complete once `completed` is true."""
 
-    __slots__ = (
-        "_clock_before",
-        "_mutation",
-        "_queue_tick",
-        "accepted",
-        "args",
-        "before",
-        "completed",
-        "error",
-        "handlers",
-        "latest",
-        "left_in",
-        "lines",
-        "lines_before",
-        "machine",
-        "number",
-        "queue_len",
-        "recorded",
-        "resolved",
-        "settled",
-        "ticked",
-    )
+    # Without slots: what most transitions never set stands once, here, as each mutation makes one of these.
+    accepted = True
+    completed = settled = ticked = False
+    """Whether it is over, whether it is decided if clocks tick, and whether they did."""
+    error: BaseException | None = None
+    """What a handler raised, if one did."""
+    latest: Call | None = None
+    """The handler called last."""
+    left_in: Sequence[int] | None = None
+    """Target states while handlers take some out of an Auto mutation."""
+    resolved: Resolved | None = None
+    """What relations made of it; None until they have."""
+    recorded: list[Step] | None = None
+    """Steps, where they are recorded."""
+    lines: list[tuple[int, str]] | None = None
+    lines_before: list[tuple[int, str]] | None = None
+    """Lines of the log, where there are any."""
+    queue_len = 0
+    """Mutations waiting when it ended."""
 
     def __init__(
         self,
@@ -128,24 +125,6 @@ class Transition:
         self._clock_before = clock
         self.handlers: list[str] = []
         """Names of the bound handlers that ran, in order; one that refused or failed ends with `!`."""
-        self.accepted = True
-        self.completed = self.settled = self.ticked = False
-        """Whether it is over, whether it is decided if clocks tick, and whether they did."""
-        self.error: BaseException | None = None
-        """What a handler raised, if one did."""
-        self.latest: Call | None = None
-        """The handler called last."""
-        self.left_in: Sequence[int] | None = None
-        """Target states while handlers take some out of an Auto mutation."""
-        self.resolved: Resolved | None = None
-        """What relations made of it; None until they have."""
-        self.recorded: list[Step] | None = None
-        """Steps, where they are recorded."""
-        self.lines: list[tuple[int, str]] | None = None
-        self.lines_before: list[tuple[int, str]] | None = None
-        """Lines of the log, where there are any."""
-        self.queue_len = 0
-        """Mutations waiting when it ended."""
 
     @property
     def mutation(self) -> Mutation:

@@ -27,8 +27,6 @@ class TelemetryWishes:
     steps: bool = False
     checks: bool = False
     queued: bool = False
-    args: bool = False
-    stack_traces: bool = True
 
 
 def read_address(text: str) -> tuple[str, int]:
@@ -49,8 +47,8 @@ def read_address(text: str) -> tuple[str, int]:
 def wishes(environment: Mapping[str, str]) -> TelemetryWishes | None:
     """What the environment asks for; None when it names no debugger. Raises `DebuggerAddressError`.
 
-    `AM_LOG` is the level of log lines (0 to 5, default 2); `AM_LOG_FULL=1` is all of `AM_LOG_STEPS`, `AM_LOG_CHECKS`,
-    `AM_LOG_QUEUED` and `AM_LOG_ARGS`.
+    `AM_LOG` is the level of log lines (0 to 5, default 2); `AM_LOG_FULL=1` is all of `AM_LOG_STEPS`, `AM_LOG_CHECKS` and
+    `AM_LOG_QUEUED`. Arguments are always told, cut short; stack traces never (Go: as `AM_LOG_ARGS`, `AM_DBG_NO_TRACE` say).
     """
     address = environment.get(ADDRESS_VARIABLE, "")
     if not address or environment.get("AM_TEST_RUNNER"):
@@ -65,6 +63,4 @@ def wishes(environment: Mapping[str, str]) -> TelemetryWishes | None:
         steps=full or bool(environment.get("AM_LOG_STEPS")),
         checks=full or bool(environment.get("AM_LOG_CHECKS")),
         queued=full or bool(environment.get("AM_LOG_QUEUED")),
-        args=full or bool(environment.get("AM_LOG_ARGS")),
-        stack_traces=not environment.get("AM_DBG_NO_TRACE"),
     )

@@ -39,8 +39,6 @@ class TelemetryLimits:
     """Arguments of one mutation."""
     argument_chars: int = 4096
     """Characters of one argument, or of its name; the rest is cut off."""
-    waiting: int = 20_000
-    """Calls heard and not yet taken by the reader; beyond it they are dropped, and the loss is counted."""
     dump_packed_bytes: int = 256 << 20
     """Bytes of a dump file."""
     dump_unpacked_bytes: int = 512 << 20

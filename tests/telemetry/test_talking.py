@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ampubsub.machine import Machine, State
+from ampubsub.machine import LogLevel, Machine, State
 from ampubsub.telemetry.calls import TRANSITION_METHOD, ClientSide
 from ampubsub.telemetry.environment import (
     DebuggerAddressError,
@@ -301,10 +301,10 @@ def test_the_environment_says_what_to_tell() -> None:
     assert show_in_debugger(lamp(), {}) is None
     plain = wishes({"AM_DBG_ADDR": "1"})
     assert plain == TelemetryWishes("127.0.0.1", 6831)
-    full = wishes({"AM_DBG_ADDR": "1", "AM_LOG": "3", "AM_LOG_FULL": "1", "AM_DBG_NO_TRACE": "1"})
-    assert full is not None
-    assert (int(full.log_level), full.steps, full.checks, full.queued, full.args) == (3, *[True] * 4)
-    assert not full.stack_traces
+    full = wishes({"AM_DBG_ADDR": "1", "AM_LOG": "3", "AM_LOG_FULL": "1"})
+    assert full == TelemetryWishes(
+        "127.0.0.1", 6831, LogLevel.OPERATIONS, steps=True, checks=True, queued=True
+    )
 
 
 @pytest.mark.parametrize(
